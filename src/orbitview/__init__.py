@@ -1,0 +1,20 @@
+"""orbitview: one picture of an object in, the object from every side out.
+
+>>> import orbitview
+>>> views = orbitview.generate("mug.png")            # doctest: +SKIP
+>>> views.grid(640, 960).save("grid.png")            # doctest: +SKIP
+"""
+
+from importlib.metadata import version
+
+from .api import generate
+from .cameras import RIGS, Camera, rig
+from .engines import engine_names, get_engine
+from .errors import Cancelled, EngineUnavailable, InvalidImage, InvalidRequest, OrbitviewError
+from .views import View, ViewSet
+
+__version__ = version("orbitview")
+__all__ = [
+    "RIGS", "Camera", "Cancelled", "EngineUnavailable", "InvalidImage", "InvalidRequest", "OrbitviewError", "View", "ViewSet",
+    "engine_names", "generate", "get_engine", "rig",
+]

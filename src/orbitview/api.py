@@ -1,0 +1,105 @@
+"""The one function most people need."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from .cameras import DEFAULT_RIG, Camera, rig
+from .engines import EngineRequest, Feature, Progress, get_engine, no_progress
+from .errors import InvalidRequest
+from .images import ImageInput, Matte, cut_out, load_image
+from .views import ViewSet
+
+MAX_VIEWS = 360
+MAX_SIZE = 1024
+
+
+def generate(
+    image: ImageInput,
+    cameras: str | Sequence[Camera] | None = None,
+    *,
+    engine: str = "auto",
+    input_camera: Camera | None = None,
+    size: int = 320,
+    matte: Matte = "auto",
+    seed: int | None = None,
+    num_inference_steps: int | None = None,
+    guidance_scale: float | None = None,
+    prompt: str | None = None,
+    negative_prompt: str | None = None,
+    progress: Progress = no_progress,
+    **options: Any,
+) -> ViewSet:
+    """Turn one picture of an object into views of it from other cameras.
+
+    Args:
+        image: a path, encoded bytes, a PIL picture, or an (H, W, 3 or 4) array.
+        cameras: a rig's name (see :data:`orbitview.RIGS`) or cameras; by default six views around.
+        engine: a name from :func:`orbitview.engine_names`, or ``"auto"`` for the best that is ready here.
+        input_camera: what is known of the picture's own camera. With a distance (in bounding-box diagonals
+            of the object) the picture is taken as it is; without, the object is framed and the camera
+            estimated; its elevation counts in both cases. Azimuths are relative to it.
+        size: side of each view in pixels, 32 to 1024.
+        matte: ``"auto"``, ``"alpha"`` or ``"none"``, see :func:`orbitview.images.cut_out`.
+        seed: the same seed gives the same views; None draws one and reports it in ``meta``.
+        num_inference_steps, guidance_scale, prompt, negative_prompt: for engines that honour them;
+            others name them in ``meta["ignored"]``.
+        progress: called with the share done and the stage; it may raise :class:`orbitview.Cancelled`.
+
+    Returns:
+        The views in the order of the cameras, with ``meta`` telling engine, seed, the input camera used,
+        ignored parameters and seconds.
+
+    Raises:
+        OrbitviewError: InvalidImage, InvalidRequest or EngineUnavailable, each with a hint.
+    """
+    started = time.perf_counter()
+    if isinstance(size, bool) or not isinstance(size, int) or not 32 <= size <= MAX_SIZE:
+        raise InvalidRequest(f"The size must be a whole number from 32 to {MAX_SIZE}, not {size!r}.", field="size")
+    if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**63):
+        raise InvalidRequest(f"The seed must be a whole number from 0 to 2^63-1, not {seed!r}.", field="seed")
+    chosen = get_engine(engine)
+    info = chosen.info
+    ignored: list[str] = []
+
+    def honour(feature: Feature, value: Any, name: str) -> Any:
+        if value in (None, "") or feature in info.features:
+            return value
+        ignored.append(name)
+        return None
+
+    wanted = cameras if cameras is not None else (info.rig or DEFAULT_RIG)
+    listed = rig(wanted) if isinstance(wanted, str) else list(wanted)
+    if not listed or not all(isinstance(camera, Camera) for camera in listed):
+        raise InvalidRequest("There are no cameras.", hint="Give a rig's name or a list of Camera.", field="cameras")
+    if len(listed) > MAX_VIEWS:
+        raise InvalidRequest(f"{len(listed)} cameras are too many.", hint=f"At most {MAX_VIEWS} at a time.", field="cameras")
+    if "cameras" not in info.features and info.rig and listed != rig(info.rig):
+        ignored.append("cameras")
+        listed = rig(info.rig)
+    picture = cut_out(load_image(image), matte)
+    request = EngineRequest(
+        picture=picture,
+        cameras=listed,
+        size=size,
+        input_camera=honour("input_camera", input_camera, "input_camera"),
+        seed=secrets.randbelow(2**31) if seed is None else seed,
+        steps=honour("steps", num_inference_steps, "num_inference_steps"),
+        guidance=honour("guidance", guidance_scale, "guidance_scale"),
+        prompt=honour("prompt", prompt, "prompt"),
+        negative_prompt=honour("negative_prompt", negative_prompt, "negative_prompt"),
+        options=options,
+    )
+    honour("seed", seed, "seed")
+    views = chosen.generate([request], progress)[0]
+    views.meta = {
+        "engine": info.name,
+        "seed": request.seed,
+        "cameras": wanted if isinstance(wanted, str) else "custom",
+        "ignored": ignored,
+        "seconds": round(time.perf_counter() - started, 3),
+    } | views.meta
+    return views

@@ -1,0 +1,157 @@
+"""Cameras on an orbit around the object, and the named rigs.
+
+Convention (SyncDreamer's, and that of :mod:`bench.quality`): the world is y up, the object stands at the
+origin and its bounding box has a diagonal of 1. A camera at azimuth ``a``, elevation ``e`` and distance
+``r`` stands at ``r * (sin a cos e, sin e, cos a cos e)`` and looks at the origin; the input picture was
+taken at azimuth 0. Pictures are square and ``fov`` holds in both directions.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import InvalidRequest
+
+Matrix = NDArray[np.float64]
+
+DEFAULT_FOV = 30.0
+"""Vertical field of view, in degrees, of a camera that names none (Zero123++ v1.2 uses the same)."""
+
+
+@dataclass(frozen=True)
+class Camera:
+    """A pinhole camera on an orbit.
+
+    Args:
+        azimuth: degrees, relative to the input view; growing azimuth moves the camera to its own right.
+        elevation: degrees above the horizon, -90 to 90.
+        distance: from the object's centre, in units of its bounding-box diagonal; ``None`` lets the
+            engine step back just far enough to see the whole object from every side.
+        fov: field of view in degrees, 1 to 120.
+
+    Raises:
+        InvalidRequest: a value is outside its range or not a finite number.
+    """
+
+    azimuth: float = 0.0
+    elevation: float = 0.0
+    distance: float | None = None
+    fov: float = DEFAULT_FOV
+
+    def __post_init__(self) -> None:
+        def check(name: str, low: float, high: float) -> None:
+            value = getattr(self, name)
+            if not (isinstance(value, (int, float)) and math.isfinite(value) and low <= value <= high):
+                raise InvalidRequest(
+                    f"The camera's {name} must be a number from {low:g} to {high:g}, not {value!r}.",
+                    hint="Cameras are azimuth, elevation, distance and fov; angles are in degrees.",
+                    field=f"cameras.{name}",
+                )
+
+        check("azimuth", -36000, 36000)
+        check("elevation", -90, 90)
+        check("fov", 1, 120)
+        if self.distance is not None:
+            check("distance", 0.55, 1000)
+
+    def at(self, distance: float) -> Camera:
+        """This camera with ``distance`` filled in where it was left open."""
+        return self if self.distance is not None else replace(self, distance=float(distance))
+
+    @property
+    def _distance(self) -> float:
+        if self.distance is None:
+            raise InvalidRequest(
+                "This camera has no distance yet.",
+                hint="Give Camera(distance=...), or take the camera from a finished View.",
+                field="cameras.distance",
+            )
+        return self.distance
+
+    @property
+    def rotation(self) -> Matrix:
+        """3×3, columns are the camera's right, down and forward axes in the world (OpenCV axes)."""
+        a, e = math.radians(self.azimuth), math.radians(self.elevation)
+        right = [math.cos(a), 0.0, -math.sin(a)]
+        back = [math.sin(a) * math.cos(e), math.sin(e), math.cos(a) * math.cos(e)]
+        up = np.cross(back, right)
+        return np.stack([right, -up, -np.asarray(back)], axis=1)
+
+    @property
+    def position(self) -> Matrix:
+        """(3,) position in the world."""
+        return -self._distance * self.rotation[:, 2]
+
+    @property
+    def camera_to_world(self) -> Matrix:
+        """4×4 OpenCV pose: x right, y down, z forward."""
+        pose = np.eye(4)
+        pose[:3, :3] = self.rotation
+        pose[:3, 3] = self.position
+        return pose
+
+    @property
+    def camera_to_world_opengl(self) -> Matrix:
+        """4×4 OpenGL (NeRF ``transforms.json``) pose: x right, y up, z backward."""
+        return self.camera_to_world @ np.diag([1.0, -1.0, -1.0, 1.0])
+
+    @property
+    def world_to_camera(self) -> Matrix:
+        """4×4 OpenCV extrinsics, the inverse of :attr:`camera_to_world`."""
+        return np.asarray(np.linalg.inv(self.camera_to_world))
+
+    def intrinsics(self, size: int) -> Matrix:
+        """3×3 pinhole matrix of a square picture of ``size`` pixels (pixel centres at half integers)."""
+        focal = 0.5 * size / math.tan(math.radians(self.fov) / 2)
+        return np.array([[focal, 0, size / 2], [0, focal, size / 2], [0, 0, 1]])
+
+
+def _around(azimuths: Sequence[float], elevations: Sequence[float], fov: float = DEFAULT_FOV) -> list[Camera]:
+    return [
+        Camera(azimuth=a, elevation=elevations[i % len(elevations)], fov=fov) for i, a in enumerate(azimuths)
+    ]
+
+
+_SIX = (30, 90, 150, 210, 270, 330)
+_ORBIT = re.compile(r"orbit-(\d{1,3})(?:@(-?\d+(?:\.\d+)?))?")
+
+RIGS: dict[str, str] = {
+    "zero123plus-v1.1": "six views, azimuths 30, 90, …, 330; elevations 30 and -20 in turn (Zero123++ v1.1)",
+    "zero123plus-v1.2": "six views, azimuths 30, 90, …, 330; elevations 20 and -10 in turn (Zero123++ v1.2)",
+    "sides-4": "front, right, back and left at eye level: a turnaround sheet",
+    "syncdreamer-16": "sixteen views at elevation 30, every 22.5 degrees (SyncDreamer)",
+    "orbit-N[@elevation]": "N views evenly around, for instance orbit-36@20 (N up to 360)",
+}
+"""Name and description of every rig; ``orbit-N[@elevation]`` stands for the whole family."""
+
+DEFAULT_RIG = "zero123plus-v1.2"
+
+
+def rig(name: str) -> list[Camera]:
+    """The cameras of a named rig.
+
+    Raises:
+        InvalidRequest: no rig has that name.
+    """
+    if name == "zero123plus-v1.1":
+        return _around(_SIX, (30, -20))
+    if name == "zero123plus-v1.2":
+        return _around(_SIX, (20, -10))
+    if name == "sides-4":
+        return _around((0, 90, 180, 270), (0,))
+    if name == "syncdreamer-16":
+        return [Camera(22.5 * i, 30, 1.5, 49.1) for i in range(16)]
+    match = _ORBIT.fullmatch(name)
+    if match:
+        count, elevation = int(match[1]), float(match[2] or 10)
+        if 1 <= count <= 360:
+            return _around([360 / count * i for i in range(count)], (elevation,))
+    raise InvalidRequest(
+        f"There is no rig named {name!r}.", hint="Rigs: " + ", ".join(RIGS) + ".", field="rig"
+    )

@@ -1,0 +1,80 @@
+"""What a predictor says of a framed picture, and the hand-made predictor: an inflated silhouette."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from scipy import sparse
+from scipy.sparse.linalg import spsolve
+
+from ...cameras import Camera
+from .framing import Framed
+from .frustum import BINS, GRID, REACH, Floats, Frustum
+
+DEFAULT_ELEVATION = 12.0
+"""Of the picture's camera in degrees, where nobody knows better: most people hold theirs a little above."""
+
+
+@dataclass
+class Guess:
+    """An object in the frustum.
+
+    Attributes:
+        logits: (BINS, GRID, GRID) log odds of being filled.
+        frustum: the one stated by the caller, or the estimated one.
+        colour: (6, bins, rows, columns): RGB in [0, 1], where else in the picture to look (u, v offset), and
+            how far to trust that in [0, 1]; None to look at the same place of the picture (front to back).
+    """
+
+    logits: Floats
+    frustum: Frustum
+    colour: Floats | None = None
+
+
+def estimated_frustum(elevation: float, slope: float, width: float) -> Frustum:
+    """The frustum of a window of which only these numbers are known (degrees, tangent, diagonals)."""
+    slope, width = float(np.clip(slope, 0.12, 0.7)), float(np.clip(width, 0.35, 1.3))
+    camera = Camera(0.0, float(np.clip(elevation, -89, 89)), max(width / (2 * slope), 0.55))
+    return Frustum(camera.position.astype(np.float32), camera.rotation.astype(np.float32), slope, width / (2 * slope))
+
+
+def inflate(framed: Framed) -> Guess:
+    """Blow the silhouette up to a smooth body that stands upright.
+
+    The half thickness is the square root of the solution of a Poisson equation over the silhouette, so that
+    a disc becomes a ball and a strip a rod (Prasad and Fitzgibbon 2006 call it the inflation of an outline).
+    """
+    elevation = DEFAULT_ELEVATION if framed.elevation is None else framed.elevation
+    frustum = framed.frustum or estimated_frustum(elevation, math.tan(math.radians(15)), 0.8)
+    matte = cv2.resize(framed.matte, (GRID, GRID), interpolation=cv2.INTER_AREA)
+    half = _thickness(matte > 0.3) / (GRID / 2)  # in half windows, like u and v
+    half = np.minimum(half, 0.6)
+    _, v = np.meshgrid(np.zeros(GRID), (np.arange(GRID) + 0.5) / GRID * 2 - 1)
+    middle = v * math.tan(math.radians(float(np.clip(elevation, -60, 60)))) * 0.6
+    s = ((np.arange(BINS) + 0.5) / BINS * 2 - 1)[:, None, None]
+    # u and v count half windows, s counts REACH whole ones.
+    inside = half - np.abs(s * 2 * REACH - middle)
+    return Guess(np.clip(inside * 30, -6, 6).astype(np.float32), frustum)
+
+
+def _thickness(mask: np.ndarray) -> np.ndarray:
+    """(H, W) half thickness in cells: sqrt of phi, where the Laplacian of phi is -4 in the mask and phi 0 outside."""
+    rows, columns = np.nonzero(mask)
+    count = len(rows)
+    if not count:
+        return np.zeros(mask.shape)
+    index = np.full((mask.shape[0] + 2, mask.shape[1] + 2), -1)
+    index[rows + 1, columns + 1] = np.arange(count)
+    entries = [(np.arange(count), np.arange(count), np.full(count, 4.0))]
+    for dy, dx in ((0, 1), (1, 0), (0, -1), (-1, 0)):
+        near = index[rows + 1 + dy, columns + 1 + dx]
+        here = np.flatnonzero(near >= 0)
+        entries.append((here, near[here], np.full(len(here), -1.0)))
+    i, j, value = (np.concatenate(parts) for parts in zip(*entries, strict=True))
+    matrix = sparse.csc_matrix((value, (i, j)), shape=(count, count))
+    phi = np.zeros(mask.shape)
+    phi[rows, columns] = spsolve(matrix, np.full(count, 4.0))
+    return np.sqrt(np.maximum(phi, 0))

@@ -1,0 +1,120 @@
+"""The lifted object: a mesh that knows its colours and renders itself from any camera."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import cv2
+import numpy as np
+import trimesh
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from ...cameras import Camera
+from ...render import Hits, make_caster
+from ...render.picture import render
+from ...views import View
+from .framing import Framed
+from .frustum import Floats, Frustum
+from .guess import Guess
+from .surface import neighbour_average, surface, vertex_normals
+
+
+class LiftScene:
+    """A closed mesh, coloured by the picture where its camera saw it and by the guess elsewhere.
+
+    Colours are looked up per ray, not stored per vertex: the picture's full resolution reaches the views.
+    Per vertex there are only a weight (how well the picture's camera saw it) and, for the unseen part, the
+    guessed colour and the place in the picture to look at instead.
+    """
+
+    def __init__(self, framed: Framed, guess: Guess, backend: str = "auto") -> None:
+        vertices, faces = surface(guess.logits, framed.matte)
+        # With the camera stated, the world is the caller's; else the object is centred and scaled to a diagonal of 1.
+        world = guess.frustum.world(vertices)
+        frustum = guess.frustum
+        if framed.frustum is None:
+            low, high = world.min(0), world.max(0)
+            scale = 1 / float(np.linalg.norm(high - low))
+            world = (world - (low + high) / 2) * scale
+            frustum = Frustum((frustum.eye - (low + high) / 2) * scale, frustum.axes, frustum.slope, frustum.centre * scale)
+        self.framed, self.guess, self.frustum, self.backend = framed, guess, frustum, backend
+        self._texture = framed.texture
+        self._set(world, faces)
+
+    def _set(self, vertices: Floats, faces: NDArray[np.int32]) -> None:
+        # A right-handed world seen through (u, v, s) turns marching cubes' winding over.
+        volume = np.einsum("ij,ij->", vertices[faces[:, 0]], np.cross(vertices[faces[:, 1]], vertices[faces[:, 2]]))
+        self.faces = np.ascontiguousarray(faces if volume > 0 else faces[:, ::-1])
+        self.vertices = np.ascontiguousarray(vertices, np.float32)
+        self.normals = vertex_normals(self.vertices, self.faces)
+        self._caster = make_caster(self.vertices, self.faces, self.backend)
+        self._attributes = self._describe()
+
+    def _describe(self) -> Floats:
+        """(V, 7): weight of the picture, u and v to look at instead, trust in that, and the guessed RGB."""
+        towards = self.vertices - self.frustum.eye
+        reached = self._caster.cast(self.frustum.eye, towards).distance
+        visible = reached > 1 - 0.012 / np.linalg.norm(towards, axis=1)
+        facing = -(self.normals * towards).sum(1) / np.linalg.norm(towards, axis=1)
+        weight = np.clip((facing - 0.08) / 0.3, 0, 1) * visible
+        average = neighbour_average(self.faces, len(self.vertices))
+        for _ in range(3):
+            weight = np.minimum(weight, average @ weight) * 0.5 + 0.5 * (average @ weight)
+        at = self.frustum.normalised(self.vertices)
+        if self.guess.colour is None:
+            look, trust, rgb = at[:, :2], np.ones(len(at)), np.zeros((len(at), 3))
+        else:
+            volume = self.guess.colour
+            index = [(at[:, k] + 1) / 2 * n - 0.5 for k, n in zip((2, 1, 0), volume.shape[1:], strict=True)]
+            found = np.stack([ndimage.map_coordinates(channel, index, order=1, mode="nearest") for channel in volume], 1)
+            look, trust, rgb = at[:, :2] + found[:, 3:5], found[:, 5], found[:, :3]
+        return np.column_stack([weight * weight * (3 - 2 * weight), look, trust, rgb]).astype(np.float32)
+
+    def shade(self, hits: Hits, points: Floats) -> Floats:
+        """Colour (N, 3) of hits at world points."""
+        corner = self._attributes[self.faces[hits.face]]
+        mixed = (
+            corner[:, 0] * (1 - hits.u - hits.v)[:, None] + corner[:, 1] * hits.u[:, None] + corner[:, 2] * hits.v[:, None]
+        )
+        seen = self._look(self.frustum.normalised(points)[:, :2])
+        elsewhere = self._look(mixed[:, 1:3])
+        unseen = elsewhere * mixed[:, 3:4] + mixed[:, 4:] * (1 - mixed[:, 3:4])
+        return np.asarray(seen * mixed[:, :1] + unseen * (1 - mixed[:, :1]))
+
+    def _look(self, uv: Floats) -> Floats:
+        """The picture's colour at normalised window coordinates (N, 2)."""
+        count, side = len(uv), len(self._texture)
+        at = np.zeros((-(-count // 4096) * 4096, 2), np.float32)
+        at[:count] = (uv + 1) * (side / 2) - 0.5
+        grid = at.reshape(-1, 4096, 2)
+        parts = [
+            cv2.remap(self._texture, grid[i : i + 16384, :, 0], grid[i : i + 16384, :, 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+            for i in range(0, len(grid), 16384)
+        ]
+        return np.concatenate(parts).reshape(-1, 3)[:count] if parts else np.zeros((0, 3), np.float32)
+
+    @cached_property
+    def radius(self) -> float:
+        """Of the sphere around the origin that holds the object."""
+        return float(np.linalg.norm(self.vertices, axis=1).max())
+
+    def fill(self, camera: Camera) -> Camera:
+        """The camera with its distance set so that the whole object is seen from every side."""
+        return camera.at(max(self.radius * 1.04 / np.sin(np.radians(camera.fov) / 2), 0.55))
+
+    def render(self, camera: Camera, size: int) -> View:
+        """One view of ``size`` × ``size`` pixels."""
+        return render(self.vertices, self.faces, self.normals, self._caster, self.shade, self.fill(camera), size)
+
+    def mesh(self, texture: int = 1024, most_faces: int = 20_000) -> trimesh.Trimesh:
+        """A textured mesh for export: simplified, with every pair of triangles in a cell of one atlas."""
+        from .atlas import textured
+
+        plain = trimesh.Trimesh(self.vertices, self.faces, process=False)
+        if len(self.faces) > most_faces:
+            plain = plain.simplify_quadric_decimation(face_count=most_faces)
+        small = object.__new__(LiftScene)
+        small.__dict__ |= {k: self.__dict__[k] for k in ("framed", "guess", "frustum", "backend", "_texture")}
+        small._set(np.asarray(plain.vertices, np.float32), np.asarray(plain.faces, np.int32))
+        return textured(small.vertices, small.faces, small.normals, small.shade, texture)

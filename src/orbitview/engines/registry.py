@@ -1,0 +1,46 @@
+"""Find engines by entry point, and pick one."""
+
+from __future__ import annotations
+
+import functools
+from importlib.metadata import entry_points
+
+from ..errors import EngineUnavailable
+from .base import Engine
+
+GROUP = "orbitview.engines"
+
+
+@functools.cache
+def _load(name: str) -> Engine:
+    for entry in entry_points(group=GROUP, name=name):
+        engine = entry.load()()
+        if not isinstance(engine, Engine):
+            raise EngineUnavailable(f"The engine {name!r} does not fit the Engine protocol.", hint="Tell the plugin's author.")
+        return engine
+    raise EngineUnavailable(
+        f"There is no engine named {name!r}.", hint=f"Engines here: auto, {', '.join(engine_names())}.", field="engine"
+    )
+
+
+def engine_names() -> list[str]:
+    """Names of all installed engines."""
+    return sorted({entry.name for entry in entry_points(group=GROUP)})
+
+
+def get_engine(name: str = "auto") -> Engine:
+    """The engine of that name, loaded once; ``"auto"`` is the best one that is ready here.
+
+    Raises:
+        EngineUnavailable: unknown, or not ready (the hint says what is missing).
+    """
+    if name == "auto":
+        ready = [engine for engine in map(_load, engine_names()) if engine.readiness().ready]
+        if not ready:
+            raise EngineUnavailable("No engine is ready on this machine.", hint="Run: orbitview doctor.", field="engine")
+        return max(ready, key=lambda engine: engine.info.rank)
+    engine = _load(name)
+    state = engine.readiness()
+    if not state.ready:
+        raise EngineUnavailable(f"The engine {name!r} is not ready: {state.reason}.", hint=state.hint, field="engine")
+    return engine

@@ -1,0 +1,280 @@
+"""Make training shards from a folder of GLBs: ``python -m training.data OBJECTS OUT``.
+
+One sample is a picture of an object under a random camera and light, framed as the engine frames it, and
+what the network must say about it: the occupancy of the framed camera's frustum, coloured points of the
+surface that the picture does not show, and the camera. Everything is ray cast once and packed; the loop
+(:mod:`training.train`) only decompresses.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import math
+import multiprocessing
+import time
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import trimesh
+from PIL import Image
+from scipy import ndimage
+
+from orbitview.cameras import Camera
+from orbitview.engines.lift.frustum import Frustum
+from orbitview.render import Hits
+
+from .objects import Solid, is_validation, load_glb
+from .shapes import random_solid
+
+PICTURE = 128
+"""Side of the stored pictures."""
+POINTS = 1024
+"""Coloured surface points per sample; about seven in ten are hidden from the camera."""
+HULL = 96
+"""Voxels along the object's longest side in the visual hull."""
+PER_SHARD = 768
+"""Samples in one shard."""
+
+_DIRECTIONS = trimesh.creation.icosphere(subdivisions=1).vertices.astype(np.float32)
+
+
+@dataclass
+class Light:
+    """Lambert with a headlight, up to two lamps fixed in the world, and a little gloss."""
+
+    ambient: float
+    head: float
+    lamps: np.ndarray
+    gloss: float
+    tint: np.ndarray
+
+    @classmethod
+    def random(cls, rng: np.random.Generator) -> Light:
+        kind = rng.random()
+        tint = 1 + rng.normal(0, 0.03, 3).astype(np.float32)
+        if kind < 0.3:
+            return cls(1.0, 0.0, np.zeros((0, 3), np.float32), 0.0, tint)
+        lamps = rng.normal(size=(int(rng.integers(0, 3)), 3)).astype(np.float32)
+        if len(lamps):
+            lamps[:, 1] = np.abs(lamps[:, 1]) + 0.3
+            lamps /= np.linalg.norm(lamps, axis=1, keepdims=True)
+        ambient = rng.uniform(0.35, 0.85)
+        return cls(ambient, 1 - ambient if not len(lamps) else rng.uniform(0, 0.3), lamps * (1.05 - ambient), rng.choice([0, 0, 0.25]), tint)
+
+    def shade(self, albedo: np.ndarray, normal: np.ndarray, view: np.ndarray | None) -> np.ndarray:
+        """Colour of surface points; ``view`` are unit directions from the camera, None for hidden points."""
+        facing = np.float32(0.75) if view is None else np.abs((normal * view).sum(1))
+        light = self.ambient + self.head * facing + np.maximum(normal @ self.lamps.T, 0).sum(1)
+        colour = albedo * light[:, None] * self.tint
+        if self.gloss and view is not None and len(self.lamps):
+            half = self.lamps[0] / (np.linalg.norm(self.lamps[0]) + 1e-9) - view
+            half /= np.linalg.norm(half, axis=1, keepdims=True) + 1e-9
+            colour += self.gloss * np.maximum((half * normal).sum(1), 0)[:, None] ** 40
+        return np.clip(colour, 0, 1).astype(np.float32)
+
+
+@dataclass
+class Shell:
+    """What can be seen of an object from outside: points on its surface, and its visual hull."""
+
+    points: np.ndarray
+    albedo: np.ndarray
+    normals: np.ndarray
+    hull: np.ndarray
+    origin: np.ndarray
+    voxel: float
+
+    @classmethod
+    def of(cls, solid: Solid, rng: np.random.Generator, resolution: int = 144) -> Shell:
+        """Depth pictures from 42 directions carve a grid (visual hull of what no picture sees through)."""
+        low, high = solid.vertices.min(0), solid.vertices.max(0)
+        voxel = float((high - low).max() / HULL)
+        shape = np.maximum(np.ceil((high - low) / voxel).astype(int), 1) + 2
+        origin = (low + high) / 2 - shape * voxel / 2
+        grid = np.stack(np.meshgrid(*[np.arange(n) for n in shape], indexing="ij"), -1).reshape(-1, 3)
+        centres = (origin + (grid + 0.5) * voxel).astype(np.float32)
+        alive = np.arange(len(centres))
+        seen: list[tuple[np.ndarray, Hits, np.ndarray]] = []
+        axis = (np.arange(resolution, dtype=np.float32) + 0.5) / resolution * 1.02 - 0.51
+        for towards in -_DIRECTIONS:
+            side = np.cross(towards, [0, 1, 0] if abs(towards[1]) < 0.9 else [1, 0, 0])
+            side = (side / np.linalg.norm(side)).astype(np.float32)
+            up = np.cross(side, towards)
+            starts = (axis[None, :, None] * side + axis[:, None, None] * up - towards).reshape(-1, 3)
+            rays = np.broadcast_to(towards, starts.shape)
+            hits = solid.caster.cast(starts, rays)
+            met = hits.face >= 0
+            seen.append((
+                starts[met] + hits.distance[met, None] * towards,
+                Hits(hits.face[met], hits.u[met], hits.v[met], hits.distance[met]),
+                rays[met],
+            ))
+            at = centres @ np.stack([side, up, towards], 1).astype(np.float32)
+            pixel = ((at[:, :2] + 0.51) * (resolution / 1.02)).astype(np.int32).clip(0, resolution - 1)
+            depth = hits.distance[pixel[:, 1] * resolution + pixel[:, 0]]
+            inside = at[:, 2] + 1 >= depth - 0.6 * voxel
+            alive, centres = alive[inside], centres[inside]
+        hull = np.zeros(int(shape.prod()), np.float32)
+        hull[alive] = 1
+        hull = hull.reshape(shape)
+        points = np.concatenate([s[0] for s in seen])
+        cells = np.clip(((points - origin) / voxel).astype(int), 0, shape - 1)
+        hull[tuple(cells.T)] = 1
+        keep = rng.permutation(len(points))[:30000]
+        faces, us, vs = (np.concatenate([getattr(s[1], k) for s in seen])[keep] for k in ("face", "u", "v"))
+        albedo, normals = solid.surface(Hits(faces, us, vs, us), np.concatenate([s[2] for s in seen])[keep])
+        return cls(points[keep].astype(np.float32), albedo, normals, ndimage.gaussian_filter(hull, 1.0), origin, voxel)
+
+
+def random_frustum(solid: Solid, rng: np.random.Generator) -> tuple[Frustum, Camera]:
+    """A camera on a random orbit, aimed and zoomed at the object's outline as the engine would."""
+    fov = rng.uniform(20, 60)
+    elevation = rng.uniform(0, 35) if rng.random() < 0.6 else rng.uniform(-10, 50)
+    distance = max(0.5 / math.tan(math.radians(fov / 2)) * rng.uniform(1.0, 1.5), 0.75)
+    camera = Camera(rng.uniform(0, 360), elevation, distance, fov)
+    floor = rng.choice([0.0, 0.55, 0.55, 0.7])
+    margin = rng.uniform(1.04, 1.25)
+    return Frustum.around(solid.vertices, camera, margin=margin, floor=floor), camera
+
+
+def render_input(solid: Solid, frustum: Frustum, light: Light) -> np.ndarray:
+    """(PICTURE, PICTURE, 4) uint8, straight alpha, four rays a pixel."""
+    size = PICTURE * 2
+    rays = frustum.rays(size).reshape(-1, 3)
+    hits = solid.caster.cast(frustum.eye, rays)
+    met = hits.face >= 0
+    met_hits = Hits(hits.face[met], hits.u[met], hits.v[met], hits.distance[met])
+    view = rays[met] / np.linalg.norm(rays[met], axis=1, keepdims=True)
+    picture = np.zeros((size * size, 4), np.float32)
+    picture[met, :3] = light.shade(*solid.surface(met_hits, view), view)
+    picture[met, 3] = 1
+    picture = picture.reshape(PICTURE, 2, PICTURE, 2, 4).mean((1, 3))
+    picture[..., :3] /= np.maximum(picture[..., 3:], 1e-6)
+    return (picture * 255 + 0.5).astype(np.uint8)
+
+
+def frustum_occupancy(shell: Shell, frustum: Frustum) -> np.ndarray:
+    """(bins, grid, grid) uint8: how much of each frustum cell is filled, 255 for all of it."""
+    cells = frustum.cell_centres()
+    coordinates = ((cells - shell.origin) / shell.voxel - 0.5).reshape(-1, 3).T
+    filled = ndimage.map_coordinates(shell.hull, coordinates, order=1, cval=0.0).reshape(cells.shape[:3])
+    # Sheets thinner than a cell would average away; their cells count as filled.
+    index = frustum.cell_index(shell.points)
+    inside = ((index >= 0) & (index < np.array(filled.shape))).all(1)
+    touched = np.zeros(filled.shape, bool)
+    touched[tuple(index[inside].T)] = True
+    thin = touched & (ndimage.maximum_filter1d(filled, 3, axis=0) < 0.6)
+    filled[thin] = 0.8
+    return np.clip(filled * 255 + 0.5, 0, 255).astype(np.uint8)
+
+
+def hidden_points(solid: Solid, shell: Shell, frustum: Frustum, light: Light, rng: np.random.Generator) -> np.ndarray:
+    """(POINTS,) records of position in the frustum (u, v, s in [-1, 1], float16), colour and hiddenness."""
+    chosen = rng.choice(len(shell.points), 6 * POINTS)
+    points = shell.points[chosen]
+    towards = points - frustum.eye
+    hidden = solid.caster.cast(frustum.eye, towards).distance < 0.985
+    pick = np.concatenate([np.flatnonzero(hidden)[: int(0.7 * POINTS)], np.flatnonzero(~hidden)[:POINTS]])[:POINTS]
+    pick = np.resize(pick, POINTS)
+    record = np.zeros(POINTS, [("at", "<f2", 3), ("rgb", "u1", 3), ("hidden", "u1")])
+    record["at"] = frustum.normalised(points[pick])
+    colour = light.shade(shell.albedo[chosen[pick]], shell.normals[chosen[pick]], None)
+    record["rgb"] = (colour * 255 + 0.5).astype(np.uint8)
+    record["hidden"] = hidden[pick]
+    return record
+
+
+def samples_of(solid: Solid, views: int, rng: np.random.Generator) -> list[tuple[bytes, bytes, bytes, list[float]]]:
+    """``views`` samples of one object: picture, occupancy, points, and the camera's numbers."""
+    shell = Shell.of(solid, rng)
+    made = []
+    for _ in range(views):
+        frustum, _camera = random_frustum(solid, rng)
+        light = Light.random(rng)
+        picture = render_input(solid, frustum, light)
+        if (picture[..., 3] > 127).sum() < 300:
+            continue
+        file = io.BytesIO()
+        Image.fromarray(picture).save(file, "WEBP", lossless=True, method=0, exact=False)
+        occupancy = zlib.compress(frustum_occupancy(shell, frustum).tobytes(), 1)
+        points = hidden_points(solid, shell, frustum, light, rng)
+        made.append((file.getvalue(), occupancy, points.tobytes(), frustum.numbers()))
+    return made
+
+
+class ShardWriter:
+    """Appends samples to ``NAME-0000.bin`` and its index, starting a new shard every :data:`PER_SHARD`."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self.folder, self.name, self.count = folder, name, len(list(folder.glob(f"{name}-*.npz")))
+        self.parts: list[tuple[bytes, bytes, bytes, list[float]]] = []
+
+    def add(self, sample: tuple[bytes, bytes, bytes, list[float]]) -> None:
+        self.parts.append(sample)
+        if len(self.parts) >= PER_SHARD:
+            self.flush()
+
+    def flush(self) -> None:
+        if not self.parts:
+            return
+        order = np.random.default_rng(self.count).permutation(len(self.parts))
+        blobs = [part for i in order for part in self.parts[i][:3]]
+        stem = self.folder / f"{self.name}-{self.count:04d}"
+        with open(stem.with_suffix(".bin"), "wb") as file:
+            file.writelines(blobs)
+        offsets = np.concatenate([[0], np.cumsum([len(b) for b in blobs])]).astype(np.int64)
+        cameras = np.array([self.parts[i][3] for i in order], np.float32)
+        np.savez(stem.with_suffix(".npz"), offsets=offsets, cameras=cameras)
+        self.count += 1
+        self.parts = []
+
+
+def _work(task: tuple[str, str | int, int]) -> tuple[str, list[tuple[bytes, bytes, bytes, list[float]]]]:
+    split, source, views = task
+    rng = np.random.default_rng(zlib.crc32(str(source).encode()))
+    try:
+        solid = random_solid(rng) if isinstance(source, int) else load_glb(Path(source))
+        return split, samples_of(solid, views, rng)
+    except (ValueError, IndexError, KeyError, AttributeError) as error:
+        print(f"skipped {source}: {error}", flush=True)
+        return split, []
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("objects", type=Path, help="folder of GLB files")
+    parser.add_argument("out", type=Path, help="folder for the shards")
+    parser.add_argument("--views", type=int, default=12, help="pictures of each object")
+    parser.add_argument("--procedural", type=int, default=0, help="add this many made-up objects")
+    parser.add_argument("--limit", type=int, help="take only this many GLBs")
+    parser.add_argument("--processes", type=int, default=multiprocessing.cpu_count())
+    options = parser.parse_args()
+    options.out.mkdir(parents=True, exist_ok=True)
+    paths = sorted(options.objects.glob("*.glb"))
+    np.random.default_rng(0).shuffle(paths)
+    tasks: list[tuple[str, str | int, int]] = [
+        ("val" if is_validation(p.stem) else "train", str(p), 4 if is_validation(p.stem) else options.views)
+        for p in paths[: options.limit]
+    ]
+    tasks += [("shape", i, 4) for i in range(options.procedural)]
+    writers = {name: ShardWriter(options.out, name) for name in ("train", "val", "shape")}
+    started, made = time.time(), 0
+    with multiprocessing.Pool(options.processes) as pool:
+        for done, (split, samples) in enumerate(pool.imap_unordered(_work, tasks), 1):
+            for sample in samples:
+                writers[split].add(sample)
+            made += len(samples)
+            if done % 50 == 0 or done == len(tasks):
+                rate = (time.time() - started) / done
+                print(f"{done}/{len(tasks)} objects, {made} samples, {rate:.2f} s an object, {rate * (len(tasks) - done) / 60:.0f} min left", flush=True)
+    for writer in writers.values():
+        writer.flush()
+    (options.out / "about.json").write_text(json.dumps({"objects": len(tasks), "samples": made, "views": options.views}))
+
+
+if __name__ == "__main__":
+    main()

