@@ -63,7 +63,9 @@ def engine(name: str, known_elevation: bool = True) -> Method:
     def run(picture: Image.Image, camera: Camera, cameras: list[Camera], size: int) -> tuple[Views, float]:
         if not known_elevation:
             blind = orbitview.generate(picture, [Camera()], engine=name, size=32)
-            camera = Camera(0, float(np.clip(blind.meta["input_camera"]["elevation"], -89, 89)), camera.distance, camera.fov)
+            camera = Camera(
+                0, float(np.clip(blind.meta["input_camera"]["elevation"], -89, 89)), camera.distance, camera.fov
+            )
         views = orbitview.generate(picture, cameras, engine=name, input_camera=camera, size=size, seed=0)
         return [np.asarray(v.image, np.float32) / 255 for v in views], camera.elevation
 
@@ -75,7 +77,7 @@ def white(view: np.ndarray) -> np.ndarray:
 
 
 def ssim(a: np.ndarray, b: np.ndarray) -> float:
-    """Wang et al. 2004 with a Gaussian window of sigma 1.5, mean over channels."""
+    """Wang et al. 2004 with an 11-pixel Gaussian window of sigma 1.5, mean over channels and whole windows."""
 
     def blur(x: np.ndarray) -> np.ndarray:
         return ndimage.gaussian_filter(x, (1.5, 1.5, 0), truncate=3.5)
@@ -83,7 +85,8 @@ def ssim(a: np.ndarray, b: np.ndarray) -> float:
     ma, mb = blur(a), blur(b)
     va, vb, cov = blur(a * a) - ma * ma, blur(b * b) - mb * mb, blur(a * b) - ma * mb
     c1, c2 = 0.01**2, 0.03**2
-    return float((((2 * ma * mb + c1) * (2 * cov + c2)) / ((ma**2 + mb**2 + c1) * (va + vb + c2))).mean())
+    ratio = ((2 * ma * mb + c1) * (2 * cov + c2)) / ((ma**2 + mb**2 + c1) * (va + vb + c2))
+    return float(ratio[5:-5, 5:-5].mean())
 
 
 def psnr(error: np.ndarray) -> float:
@@ -99,8 +102,10 @@ def score(views: Views, truth: Views, azimuths: Sequence[float]) -> dict[str, fl
         mine, their = view[..., 3] > 0.5, true[..., 3] > 0.5
         either = mine | their
         figures = {
-            "psnr": psnr(error), "psnr_fg": psnr(error[either]) if either.any() else 40.0,
-            "ssim": ssim(a, b), "iou": float((mine & their).sum() / max(1, either.sum())),
+            "psnr": psnr(error),
+            "psnr_fg": psnr(error[either]) if either.any() else 40.0,
+            "ssim": ssim(a, b),
+            "iou": float((mine & their).sum() / max(1, either.sum())),
         }
         if 112.5 <= azimuth <= 247.5:
             figures["back_fg"] = figures["psnr_fg"]
@@ -119,14 +124,21 @@ def load(folder: Path, size: int) -> tuple[Image.Image, Camera, list[Camera], Vi
         return np.asarray(picture, np.float32) / 255
 
     truth = [read(t["file"]) for t in about["targets"]]
-    return Image.open(folder / "input.png").convert("RGBA"), Camera(0, about["input"]["elevation"], distance, fov), cameras, truth
+    return (
+        Image.open(folder / "input.png").convert("RGBA"),
+        Camera(0, about["input"]["elevation"], distance, fov),
+        cameras,
+        truth,
+    )
 
 
 def sheet_row(picture: Image.Image, truth: Views, results: dict[str, Views], size: int = 96) -> np.ndarray:
     """Input, then true views over each method's, every fourth view."""
 
     def tile(view: np.ndarray) -> np.ndarray:
-        return np.asarray(Image.fromarray((white(view) * 255).astype(np.uint8)).resize((size, size), Image.Resampling.BOX))
+        return np.asarray(
+            Image.fromarray((white(view) * 255).astype(np.uint8)).resize((size, size), Image.Resampling.BOX)
+        )
 
     first = tile(np.asarray(picture.resize((size, size)), np.float32) / 255)
     strips = [np.concatenate([tile(v) for v in views[::4]], 1) for views in [truth, *results.values()]]
@@ -158,7 +170,8 @@ def main() -> None:
             views, elevation = method(picture, camera, cameras, options.size)
             seconds = time.perf_counter() - begun
             scores[name][folder.name] = score(views, truth, [c.azimuth for c in cameras]) | {
-                "seconds": seconds, "elevation_error": abs(elevation - camera.elevation),
+                "seconds": seconds,
+                "elevation_error": abs(elevation - camera.elevation),
             }
             if name not in ("copy", "billboard") and "own" not in name:
                 shown[name] = views
@@ -178,13 +191,26 @@ def main() -> None:
             continue
         for name in methods:
             mean = {k: float(np.mean([scores[name][f.name][k] for f in members])) for k in keys}
-            mean["elevation_error_median"] = float(np.median([scores[name][f.name]["elevation_error"] for f in members]))
+            mean["elevation_error_median"] = float(
+                np.median([scores[name][f.name]["elevation_error"] for f in members])
+            )
             summary.setdefault(group, {})[name] = mean
-            print(f"{group + ' ' + str(len(members)) + ' ' + name:34}" + "".join(f"{mean[k]:10.3f}" for k in keys) + f"{mean['elevation_error_median']:10.2f}")
+            print(
+                f"{group + ' ' + str(len(members)) + ' ' + name:34}"
+                + "".join(f"{mean[k]:10.3f}" for k in keys)
+                + f"{mean['elevation_error_median']:10.2f}"
+            )
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
     machine = f"{platform.processor() or platform.machine()}, Python {platform.python_version()}"
     print(f"peak memory {peak:.0f} MB; {machine}; {date.today()}")
-    document = {"date": str(date.today()), "machine": machine, "size": options.size, "peak_mb": peak, "summary": summary, "objects": scores}
+    document = {
+        "date": str(date.today()),
+        "machine": machine,
+        "size": options.size,
+        "peak_mb": peak,
+        "summary": summary,
+        "objects": scores,
+    }
     options.out.with_suffix(".json").write_text(json.dumps(document, indent=1))
     Image.fromarray(np.concatenate(rows)).save(options.out.with_suffix(".png"))
 

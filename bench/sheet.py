@@ -24,7 +24,11 @@ def row(path: Path, engine: str, size: int, rig_name: str) -> Image.Image:
     first = orbitview.generate(picture, [Camera()], engine=engine, size=size)
     elevation = first.meta["input_camera"]["elevation"]
     cameras = [Camera(0, elevation), *rig(rig_name)]
-    views = [first.scene.render(camera, size).image for camera in cameras] if first.scene else orbitview.generate(picture, cameras, engine=engine, size=size).grid()
+    views = (
+        [first.scene.render(camera, size).image for camera in cameras]
+        if first.scene
+        else orbitview.generate(picture, cameras, engine=engine, size=size).grid()
+    )
     side = max(picture.size)
     square = Image.new("RGBA", (side, side))
     square.paste(picture, ((side - picture.width) // 2, (side - picture.height) // 2))
@@ -45,7 +49,11 @@ def main() -> None:
     parser.add_argument("--rig", default=orbitview.cameras.DEFAULT_RIG)
     parser.add_argument("--only", nargs="*", help="stems of the pictures to take")
     options = parser.parse_args()
-    paths = sorted(p for p in options.pictures.iterdir() if p.suffix.lower() in ENDINGS and (not options.only or p.stem in options.only))
+    paths = sorted(
+        p
+        for p in options.pictures.iterdir()
+        if p.suffix.lower() in ENDINGS and (not options.only or p.stem in options.only)
+    )
     rows = [row(path, options.engine, options.size, options.rig) for path in paths]
     columns = 2 if len(rows) > 24 else 1
     height = -(-len(rows) // columns)

@@ -63,7 +63,13 @@ class Light:
             lamps[:, 1] = np.abs(lamps[:, 1]) + 0.3
             lamps /= np.linalg.norm(lamps, axis=1, keepdims=True)
         ambient = rng.uniform(0.35, 0.85)
-        return cls(ambient, 1 - ambient if not len(lamps) else rng.uniform(0, 0.3), lamps * (1.05 - ambient), rng.choice([0, 0, 0.25]), tint)
+        return cls(
+            ambient,
+            1 - ambient if not len(lamps) else rng.uniform(0, 0.3),
+            lamps * (1.05 - ambient),
+            rng.choice([0, 0, 0.25]),
+            tint,
+        )
 
     def shade(self, albedo: np.ndarray, normal: np.ndarray, view: np.ndarray | None) -> np.ndarray:
         """Colour of surface points; ``view`` are unit directions from the camera, None for hidden points."""
@@ -108,11 +114,13 @@ class Shell:
             rays = np.broadcast_to(towards, starts.shape)
             hits = solid.caster.cast(starts, rays)
             met = hits.face >= 0
-            seen.append((
-                starts[met] + hits.distance[met, None] * towards,
-                Hits(hits.face[met], hits.u[met], hits.v[met], hits.distance[met]),
-                rays[met],
-            ))
+            seen.append(
+                (
+                    starts[met] + hits.distance[met, None] * towards,
+                    Hits(hits.face[met], hits.u[met], hits.v[met], hits.distance[met]),
+                    rays[met],
+                )
+            )
             at = centres @ np.stack([side, up, towards], 1).astype(np.float32)
             pixel = ((at[:, :2] + 0.51) * (resolution / 1.02)).astype(np.int32).clip(0, resolution - 1)
             depth = hits.distance[pixel[:, 1] * resolution + pixel[:, 0]]
@@ -270,10 +278,16 @@ def main() -> None:
             made += len(samples)
             if done % 50 == 0 or done == len(tasks):
                 rate = (time.time() - started) / done
-                print(f"{done}/{len(tasks)} objects, {made} samples, {rate:.2f} s an object, {rate * (len(tasks) - done) / 60:.0f} min left", flush=True)
+                print(
+                    f"{done}/{len(tasks)} objects, {made} samples, {rate:.2f} s an object, "
+                    f"{rate * (len(tasks) - done) / 60:.0f} min left",
+                    flush=True,
+                )
     for writer in writers.values():
         writer.flush()
-    (options.out / "about.json").write_text(json.dumps({"objects": len(tasks), "samples": made, "views": options.views}))
+    (options.out / "about.json").write_text(
+        json.dumps({"objects": len(tasks), "samples": made, "views": options.views})
+    )
 
 
 if __name__ == "__main__":

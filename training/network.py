@@ -19,7 +19,15 @@ COLOUR_BINS = 8
 NUMBERS = 5
 """The camera: world up in the picture's axes (3), logarithm of the window's slope and of its width."""
 
-_STAGES = ((1, 3, 1, 1, 16), (2, 3, 2, 6, 24), (2, 5, 2, 6, 40), (3, 3, 2, 6, 80), (3, 5, 1, 6, 112), (4, 5, 2, 6, 192), (1, 3, 1, 6, 320))
+_STAGES = (
+    (1, 3, 1, 1, 16),
+    (2, 3, 2, 6, 24),
+    (2, 5, 2, 6, 40),
+    (3, 3, 2, 6, 80),
+    (3, 5, 1, 6, 112),
+    (4, 5, 2, 6, 192),
+    (1, 3, 1, 6, 320),
+)
 
 
 class SameConv(nn.Conv2d):
@@ -123,13 +131,15 @@ class Level(nn.Module):
     def __init__(self, width: int, skip: int, out: int) -> None:
         super().__init__()
         self.reduce, self.skip = nn.Conv2d(width, out, 1), nn.Conv2d(skip, out, 1)
-        self.conv1, self.conv2 = nn.Conv2d(out, out, 3, padding=1), nn.Conv2d(out, out, 3, padding=1)
-        nn.init.zeros_(self.conv2.weight)
+        self.conv1 = nn.Conv2d(out, out, 3, padding=1, bias=False)
+        self.conv2 = nn.Conv2d(out, out, 3, padding=1, bias=False)
+        # Without norms, features of the encoder's size (a spread of ten) killed nearly every unit behind conv1.
+        self.norm0, self.norm1, self.norm2 = nn.BatchNorm2d(out), nn.BatchNorm2d(out), nn.BatchNorm2d(out)
 
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
         x = F.interpolate(self.reduce(x), scale_factor=2.0, mode="bilinear", align_corners=False)
-        x = F.relu(x + self.skip(skip))
-        return x + self.conv2(F.relu(self.conv1(x)))
+        x = F.relu(self.norm0(x + self.skip(skip)))
+        return F.relu(x + self.norm2(self.conv2(F.relu(self.norm1(self.conv1(x))))))
 
 
 class LiftNetwork(nn.Module):
@@ -146,19 +156,20 @@ class LiftNetwork(nn.Module):
         super().__init__()
         self.encoder = Encoder()
         e = self.encoder.widths
-        self.neck = nn.Conv2d(e[4], 256, 1)
+        self.neck = nn.Sequential(nn.Conv2d(e[4], 256, 1), nn.BatchNorm2d(256))
         self.hint = nn.Sequential(nn.Linear(NUMBERS + 2, 64), nn.ReLU(), nn.Linear(64, 256))
         self.place4 = nn.Parameter(torch.randn(1, 16, 256) * 0.02)
         self.place8 = nn.Parameter(torch.randn(1, 64, 192) * 0.02)
         self.coarse = nn.ModuleList(Attention(256, 8) for _ in range(2))
         self.up8 = nn.Conv2d(256, 192, 1)
-        self.skip8 = nn.Conv2d(e[3], 192, 1)
+        self.skip8 = nn.Sequential(nn.Conv2d(e[3], 192, 1), nn.BatchNorm2d(192))
         self.middle = nn.ModuleList(Attention(192, 6) for _ in range(2))
         self.level16 = Level(192, e[2], 160)
         self.level32 = Level(160, e[1], 112)
         self.level64 = Level(112, e[0], 64)
         self.occupancy = nn.Conv2d(64, BINS, 1)
         self.colour = nn.Conv2d(64, 6 * COLOUR_BINS, 1)
+        self.last = nn.LayerNorm(256)
         self.camera = nn.Linear(256, NUMBERS)
         nn.init.zeros_(self.colour.weight)
         nn.init.zeros_(self.colour.bias)
@@ -174,7 +185,7 @@ class LiftNetwork(nn.Module):
         tokens = x.flatten(2).transpose(1, 2) + self._places(self.place4, h) + self.hint(hint)[:, None]
         for layer in self.coarse:
             tokens = layer(tokens)
-        camera = self.camera(tokens.mean(1))
+        camera = self.camera(self.last(tokens.mean(1)))
         x = self.up8(tokens.transpose(1, 2).reshape(b, c, h, w))
         x = F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False) + self.skip8(f[3])
         b, c, h, w = x.shape

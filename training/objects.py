@@ -55,9 +55,9 @@ class Solid:
     def interpolate(self, values: np.ndarray, face: np.ndarray, u: np.ndarray, v: np.ndarray) -> np.ndarray:
         """Per-vertex values at points given by face and barycentric weights."""
         corner = values[self.faces[face]]
-        return (
-            corner[:, 0] * (1 - u - v)[:, None] + corner[:, 1] * u[:, None] + corner[:, 2] * v[:, None]
-        ).astype(np.float32)
+        return (corner[:, 0] * (1 - u - v)[:, None] + corner[:, 1] * u[:, None] + corner[:, 2] * v[:, None]).astype(
+            np.float32
+        )
 
     def surface(self, hits: Hits, towards: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Albedo and unit normal (turned to face against ``towards``) at hits that all lie on the mesh."""
@@ -100,10 +100,17 @@ def load_glb(path: Path) -> Solid:
             texture = np.asarray(image.convert("RGB"), np.float32) / 255
             uv = np.asarray(visual.uv, np.float32)
     elif visual.kind == "face":
-        mesh = trimesh.Trimesh(mesh.triangles.reshape(-1, 3), np.arange(len(mesh.faces) * 3).reshape(-1, 3), process=False)
+        mesh = trimesh.Trimesh(
+            mesh.triangles.reshape(-1, 3), np.arange(len(mesh.faces) * 3).reshape(-1, 3), process=False
+        )
         colours = np.repeat(visual.face_colors[:, :3], 3, axis=0).astype(np.float32) / 255
     elif visual.kind == "vertex":
         colours = visual.vertex_colors[:, :3].astype(np.float32) / 255
     return Solid(
-        np.asarray(mesh.vertices), np.asarray(mesh.faces), np.array(mesh.vertex_normals, np.float32), colours, uv, texture
+        np.asarray(mesh.vertices),
+        np.asarray(mesh.faces),
+        np.array(mesh.vertex_normals, np.float32),
+        colours,
+        uv,
+        texture,
     )

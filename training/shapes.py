@@ -35,16 +35,22 @@ def _extrusion(rng: np.random.Generator) -> trimesh.Trimesh:
     radius = rng.uniform(0.4, 1, count) if rng.random() < 0.7 else np.ones(count)
     ring = np.stack([radius * np.cos(angle), radius * np.sin(angle)], 1)
     depth, taper = rng.uniform(0.1, 1), rng.uniform(0.5, 1.2)
-    vertices = np.concatenate([
-        np.column_stack([ring, np.full(count, -depth)]), np.column_stack([ring * taper, np.full(count, depth)]),
-        [[0, 0, -depth], [0, 0, depth]],
-    ])
+    vertices = np.concatenate(
+        [
+            np.column_stack([ring, np.full(count, -depth)]),
+            np.column_stack([ring * taper, np.full(count, depth)]),
+            [[0, 0, -depth], [0, 0, depth]],
+        ]
+    )
     i, j = np.arange(count), (np.arange(count) + 1) % count
-    faces = np.concatenate([
-        np.column_stack([i, j, j + count]), np.column_stack([i, j + count, i + count]),
-        np.column_stack([j, i, np.full(count, 2 * count)]),
-        np.column_stack([i + count, j + count, np.full(count, 2 * count + 1)]),
-    ])
+    faces = np.concatenate(
+        [
+            np.column_stack([i, j, j + count]),
+            np.column_stack([i, j + count, i + count]),
+            np.column_stack([j, i, np.full(count, 2 * count)]),
+            np.column_stack([i + count, j + count, np.full(count, 2 * count + 1)]),
+        ]
+    )
     mesh = trimesh.Trimesh(vertices, faces, process=False)
     mesh.vertices = mesh.vertices[:, rng.permutation(3)]
     return mesh
@@ -55,7 +61,9 @@ def _blob(rng: np.random.Generator) -> trimesh.Trimesh:
     unit = mesh.vertices.copy()
     bumps = np.ones(len(unit))
     for _ in range(int(rng.integers(0, 5))):
-        bumps += rng.uniform(-0.35, 0.5) * np.exp(-((unit - trimesh.unitize(rng.normal(size=3))) ** 2).sum(1) / rng.uniform(0.1, 0.8))
+        bumps += rng.uniform(-0.35, 0.5) * np.exp(
+            -((unit - trimesh.unitize(rng.normal(size=3))) ** 2).sum(1) / rng.uniform(0.1, 0.8)
+        )
     mesh.vertices = unit * np.maximum(bumps, 0.2)[:, None]
     return mesh
 
@@ -124,7 +132,9 @@ def random_solid(rng: np.random.Generator) -> Solid:
         if rng.random() < 0.6:
             mesh.unmerge_vertices()
         axes = np.argsort(-np.ptp(mesh.vertices, axis=0))[:2]
-        flat = (mesh.vertices[:, axes] - mesh.vertices[:, axes].min(0)) / (np.ptp(mesh.vertices[:, axes], axis=0) + 1e-9)
+        flat = (mesh.vertices[:, axes] - mesh.vertices[:, axes].min(0)) / (
+            np.ptp(mesh.vertices[:, axes], axis=0) + 1e-9
+        )
         v = 1 - (mesh.metadata["pattern"] + 0.02 + 0.96 * flat[:, 1]) / tiles
         uvs.append(np.column_stack([0.01 + 0.98 * flat[:, 0], v]))
         mesh.apply_transform(turn)
@@ -134,6 +144,10 @@ def random_solid(rng: np.random.Generator) -> Solid:
         start += len(mesh.vertices)
     total = np.concatenate(vertices)
     return Solid(
-        total, np.concatenate(faces), np.concatenate(normals).astype(np.float32), np.ones((len(total), 3), np.float32),
-        np.concatenate(uvs).astype(np.float32), texture,
+        total,
+        np.concatenate(faces),
+        np.concatenate(normals).astype(np.float32),
+        np.ones((len(total), 3), np.float32),
+        np.concatenate(uvs).astype(np.float32),
+        texture,
     )

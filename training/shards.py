@@ -45,7 +45,9 @@ class Shards:
     def __init__(self, folder: Path, names: tuple[str, ...]) -> None:
         self.files = sorted(p for name in names for p in folder.glob(f"{name}-*.npz"))
         if not self.files:
-            raise SystemExit(f"No {' or '.join(names)} shards in {folder}. Make them with: python -m training.data OBJECTS {folder}")
+            raise SystemExit(
+                f"No {' or '.join(names)} shards in {folder}. Make them with: python -m training.data OBJECTS {folder}"
+            )
         self.index, self.blobs, self.cameras = [], [], []
         for number, path in enumerate(self.files):
             with np.load(path) as meta:
@@ -78,7 +80,9 @@ class Shards:
         blob, offsets = self.blobs[shard]
         parts = [blob[offsets[3 * number + k] : offsets[3 * number + k + 1]].tobytes() for k in range(3)]
         rgba = np.asarray(Image.open(io.BytesIO(parts[0])).convert("RGBA"), np.float32) / 255
-        occupancy = np.frombuffer(zlib.decompress(parts[1]), np.uint8).reshape(BINS, GRID, GRID).astype(np.float32) / 255
+        occupancy = (
+            np.frombuffer(zlib.decompress(parts[1]), np.uint8).reshape(BINS, GRID, GRID).astype(np.float32) / 255
+        )
         points = np.frombuffer(parts[2], RECORD, count=POINTS)
         at, rgb = points["at"].astype(np.float32), points["rgb"].astype(np.float32) / 255
         camera = self.cameras[shard][number].copy()
@@ -98,6 +102,11 @@ class Shards:
         picture = np.concatenate([(colour * 2 - 1) * alpha, alpha], -1).transpose(2, 0, 1)
         hint = np.concatenate([camera * np.repeat(known, [3, 2]), known]).astype(np.float32)
         return (
-            np.ascontiguousarray(picture, np.float32), hint, np.ascontiguousarray(occupancy), at, rgb.astype(np.float32),
-            (points["hidden"] > 0).astype(np.float32), camera.astype(np.float32),
+            np.ascontiguousarray(picture, np.float32),
+            hint,
+            np.ascontiguousarray(occupancy),
+            at,
+            rgb.astype(np.float32),
+            (points["hidden"] > 0).astype(np.float32),
+            camera.astype(np.float32),
         )

@@ -40,9 +40,12 @@ def losses(network: LiftNetwork, batch: Batch, half: bool) -> tuple[Tensor, dict
     rgb, shown, blend = colours_at(colour, batch.at, batch.picture)
     weight = 0.25 + 0.75 * batch.hidden
     difference = sum(
-        gain * ((value - batch.rgb).abs().mean(-1) * weight).mean() for gain, value in ((0.5, rgb), (0.25, shown), (1.0, blend))
+        gain * ((value - batch.rgb).abs().mean(-1) * weight).mean()
+        for gain, value in ((0.5, rgb), (0.25, shown), (1.0, blend))
     )
-    aim = (camera[:, :3] - batch.camera[:, :3]).square().sum(1).mean() + (camera[:, 3:] - batch.camera[:, 3:]).square().mean()
+    aim = (camera[:, :3] - batch.camera[:, :3]).square().sum(1).mean() + (
+        camera[:, 3:] - batch.camera[:, 3:]
+    ).square().mean()
     parts = {"cross": cross, "dice": dice, "colour": difference, "camera": aim}
     return 4 * cross + 0.25 * dice + difference + 0.5 * aim, parts
 
@@ -74,8 +77,14 @@ def validate(network: LiftNetwork, shards: Shards, size: int, most: int = 384) -
         rays = F.avg_pool2d(batch.picture[:, 3:], 2) > 0.05
         mine, true = (logits > 0) & rays, (batch.occupancy > 0.5) & rays
         iou = (mine & true).sum((1, 2, 3)) / (mine | true).sum((1, 2, 3)).clamp(min=1)
-        angle = torch.rad2deg(torch.asin(-camera[:, 2].clamp(-1, 1)) - torch.asin(-batch.camera[:, 2].clamp(-1, 1))).abs()
-        parts |= {"iou_blind": iou[: size // 2].mean(), "iou_told": iou[size // 2 :].mean(), "elevation": angle[: size // 2].median()}
+        angle = torch.rad2deg(
+            torch.asin(-camera[:, 2].clamp(-1, 1)) - torch.asin(-batch.camera[:, 2].clamp(-1, 1))
+        ).abs()
+        parts |= {
+            "iou_blind": iou[: size // 2].mean(),
+            "iou_told": iou[size // 2 :].mean(),
+            "elevation": angle[: size // 2].median(),
+        }
         for name, value in parts.items():
             sums.setdefault(name, []).append(float(value))
     network.train()
@@ -136,7 +145,10 @@ def main(arguments: list[str] | None = None) -> None:
     encoder = list(network.encoder.parameters())
     own = [p for n, p in network.named_parameters() if not n.startswith("encoder.")]
     optimiser = torch.optim.AdamW(
-        [{"params": own, "scale": 1.0}, {"params": encoder, "scale": 0.4}], lr=options.rate, betas=(0.9, 0.98), weight_decay=0.01
+        [{"params": own, "scale": 1.0}, {"params": encoder, "scale": 0.4}],
+        lr=options.rate,
+        betas=(0.9, 0.98),
+        weight_decay=0.01,
     )
     step = samples = 0
     if resumed is not None:
@@ -163,6 +175,8 @@ def main(arguments: list[str] | None = None) -> None:
         keep = min(0.999, (1 + step) / (10 + step))
         with torch.no_grad():
             torch._foreach_lerp_(list(average.parameters()), list(network.parameters()), 1 - keep)
+            for mean, now_ in zip(average.buffers(), network.buffers(), strict=True):
+                mean.copy_(now_)
         recent.append({k: float(v.detach()) for k, v in parts.items()} | {"loss": float(loss.detach())})
         if now - shown > options.every * 60 or now > end:
             line = {"samples": samples, "minutes": round((now - begun) / 60, 1), "rate": rate}
@@ -173,10 +187,16 @@ def main(arguments: list[str] | None = None) -> None:
             with open(options.run / "log.jsonl", "a") as log:
                 log.write(json.dumps(line) + "\n")
             print(json.dumps(line), flush=True)
-            save(last, {
-                "network": network.state_dict(), "average": average.state_dict(), "optimiser": optimiser.state_dict(),
-                "step": step, "samples": samples,
-            })
+            save(
+                last,
+                {
+                    "network": network.state_dict(),
+                    "average": average.state_dict(),
+                    "optimiser": optimiser.state_dict(),
+                    "step": step,
+                    "samples": samples,
+                },
+            )
             shown, recent = time.time(), []
         if now > end:
             break

@@ -15,6 +15,17 @@ from .views import View, ViewSet
 
 __version__ = version("orbitview")
 __all__ = [
-    "RIGS", "Camera", "Cancelled", "EngineUnavailable", "InvalidImage", "InvalidRequest", "OrbitviewError", "View", "ViewSet",
-    "engine_names", "generate", "get_engine", "rig",
+    "RIGS",
+    "Camera",
+    "Cancelled",
+    "EngineUnavailable",
+    "InvalidImage",
+    "InvalidRequest",
+    "OrbitviewError",
+    "View",
+    "ViewSet",
+    "engine_names",
+    "generate",
+    "get_engine",
+    "rig",
 ]

@@ -76,7 +76,9 @@ def generate(
     if not listed or not all(isinstance(camera, Camera) for camera in listed):
         raise InvalidRequest("There are no cameras.", hint="Give a rig's name or a list of Camera.", field="cameras")
     if len(listed) > MAX_VIEWS:
-        raise InvalidRequest(f"{len(listed)} cameras are too many.", hint=f"At most {MAX_VIEWS} at a time.", field="cameras")
+        raise InvalidRequest(
+            f"{len(listed)} cameras are too many.", hint=f"At most {MAX_VIEWS} at a time.", field="cameras"
+        )
     if "cameras" not in info.features and info.rig and listed != rig(info.rig):
         ignored.append("cameras")
         listed = rig(info.rig)

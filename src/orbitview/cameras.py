@@ -113,9 +113,7 @@ class Camera:
 
 
 def _around(azimuths: Sequence[float], elevations: Sequence[float], fov: float = DEFAULT_FOV) -> list[Camera]:
-    return [
-        Camera(azimuth=a, elevation=elevations[i % len(elevations)], fov=fov) for i, a in enumerate(azimuths)
-    ]
+    return [Camera(azimuth=a, elevation=elevations[i % len(elevations)], fov=fov) for i, a in enumerate(azimuths)]
 
 
 _SIX = (30, 90, 150, 210, 270, 330)
@@ -152,6 +150,4 @@ def rig(name: str) -> list[Camera]:
         count, elevation = int(match[1]), float(match[2] or 10)
         if 1 <= count <= 360:
             return _around([360 / count * i for i in range(count)], (elevation,))
-    raise InvalidRequest(
-        f"There is no rig named {name!r}.", hint="Rigs: " + ", ".join(RIGS) + ".", field="rig"
-    )
+    raise InvalidRequest(f"There is no rig named {name!r}.", hint="Rigs: " + ", ".join(RIGS) + ".", field="rig")

@@ -71,7 +71,9 @@ class ViewSet(Sequence[View]):
     def __iter__(self) -> Iterator[View]:
         return iter(self.views)
 
-    def grid(self, width: int = 640, height: int = 960, background: str = "white", columns: int | None = None) -> Image.Image:
+    def grid(
+        self, width: int = 640, height: int = 960, background: str = "white", columns: int | None = None
+    ) -> Image.Image:
         """All views in one picture, row by row; see :func:`orbitview.outputs.make_grid`."""
         from .outputs import make_grid
 

@@ -4,5 +4,14 @@ from .base import Engine, EngineInfo, EngineRequest, Feature, Progress, Readines
 from .registry import engine_names, get_engine
 
 __all__ = [
-    "Engine", "EngineInfo", "EngineRequest", "Feature", "Progress", "Readiness", "Scene", "engine_names", "get_engine", "no_progress",
+    "Engine",
+    "EngineInfo",
+    "EngineRequest",
+    "Feature",
+    "Progress",
+    "Readiness",
+    "Scene",
+    "engine_names",
+    "get_engine",
+    "no_progress",
 ]

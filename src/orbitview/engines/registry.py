@@ -12,11 +12,14 @@ GROUP = "orbitview.engines"
 
 
 @functools.cache
-def _load(name: str) -> Engine:
+def load_engine(name: str) -> Engine:
+    """The engine of that name, whether or not it is ready; loaded once."""
     for entry in entry_points(group=GROUP, name=name):
         engine = entry.load()()
         if not isinstance(engine, Engine):
-            raise EngineUnavailable(f"The engine {name!r} does not fit the Engine protocol.", hint="Tell the plugin's author.")
+            raise EngineUnavailable(
+                f"The engine {name!r} does not fit the Engine protocol.", hint="Tell the plugin's author."
+            )
         return engine
     raise EngineUnavailable(
         f"There is no engine named {name!r}.", hint=f"Engines here: auto, {', '.join(engine_names())}.", field="engine"
@@ -35,11 +38,13 @@ def get_engine(name: str = "auto") -> Engine:
         EngineUnavailable: unknown, or not ready (the hint says what is missing).
     """
     if name == "auto":
-        ready = [engine for engine in map(_load, engine_names()) if engine.readiness().ready]
+        ready = [engine for engine in map(load_engine, engine_names()) if engine.readiness().ready]
         if not ready:
-            raise EngineUnavailable("No engine is ready on this machine.", hint="Run: orbitview doctor.", field="engine")
+            raise EngineUnavailable(
+                "No engine is ready on this machine.", hint="Run: orbitview doctor.", field="engine"
+            )
         return max(ready, key=lambda engine: engine.info.rank)
-    engine = _load(name)
+    engine = load_engine(name)
     state = engine.readiness()
     if not state.ready:
         raise EngineUnavailable(f"The engine {name!r} is not ready: {state.reason}.", hint=state.hint, field="engine")

@@ -47,7 +47,9 @@ def load_image(image: ImageInput) -> Image.Image:
         opened = _open(_read(image))
     if opened.width < MIN_SIDE or opened.height < MIN_SIDE:
         raise InvalidImage(
-            f"The picture is only {opened.width}×{opened.height} pixels.", hint=f"It needs at least {MIN_SIDE} pixels a side.", field="image"
+            f"The picture is only {opened.width}×{opened.height} pixels.",
+            hint=f"It needs at least {MIN_SIDE} pixels a side.",
+            field="image",
         )
     try:
         opened = ImageOps.exif_transpose(opened) or opened
@@ -72,7 +74,9 @@ def _read(source: str | os.PathLike[str] | bytes) -> bytes:
                 raise _too_big(size)
         except OSError as error:
             raise InvalidImage(
-                f"Cannot read {path}: {error.strerror or error}.", hint="Check the path and its permissions.", field="image"
+                f"Cannot read {path}: {error.strerror or error}.",
+                hint="Check the path and its permissions.",
+                field="image",
             ) from error
         except ValueError as error:
             raise InvalidImage("That is not a usable file name.", hint="Check the path.", field="image") from error
@@ -85,7 +89,9 @@ def _read(source: str | os.PathLike[str] | bytes) -> bytes:
 
 def _too_big(size: int) -> InvalidImage:
     return InvalidImage(
-        f"The picture file has {size / 2**20:.0f} MB.", hint=f"At most {MAX_BYTES // 2**20} MB are read; save it smaller.", field="image"
+        f"The picture file has {size / 2**20:.0f} MB.",
+        hint=f"At most {MAX_BYTES // 2**20} MB are read; save it smaller.",
+        field="image",
     )
 
 
@@ -95,10 +101,18 @@ def _open(data: bytes) -> Image.Image:
             warnings.simplefilter("ignore")
             opened = Image.open(io.BytesIO(data), formats=[f for f in FORMATS if f in _known_formats()])
     except Image.DecompressionBombError as error:
-        raise InvalidImage("The picture has far too many pixels.", hint=f"At most {MAX_PIXELS // 10**6} megapixels are read.", field="image") from error
+        raise InvalidImage(
+            "The picture has far too many pixels.",
+            hint=f"At most {MAX_PIXELS // 10**6} megapixels are read.",
+            field="image",
+        ) from error
     except UnidentifiedImageError as error:
         head = data[:512].lstrip().lower()
-        what = "an SVG or HTML document" if head.startswith((b"<", b"\xef\xbb\xbf<")) else "a picture in a format that is read here"
+        what = (
+            "an SVG or HTML document"
+            if head.startswith((b"<", b"\xef\xbb\xbf<"))
+            else "a picture in a format that is read here"
+        )
         sentence = f"This is {what}." if what.startswith("an SVG") else f"This is not {what}."
         raise InvalidImage(sentence, hint=_HINT, field="image") from error
     except (OSError, SyntaxError, ValueError, EOFError, OverflowError, TypeError, MemoryError) as error:
@@ -107,7 +121,9 @@ def _open(data: bytes) -> Image.Image:
         raise InvalidImage("The picture is damaged.", hint=_HINT, field="image") from error
     if opened.width * opened.height > MAX_PIXELS:
         raise InvalidImage(
-            f"The picture has {opened.width}×{opened.height} pixels.", hint=f"At most {MAX_PIXELS // 10**6} megapixels are read.", field="image"
+            f"The picture has {opened.width}×{opened.height} pixels.",
+            hint=f"At most {MAX_PIXELS // 10**6} megapixels are read.",
+            field="image",
         )
     try:
         opened.draft("RGB", (WORKING_SIDE, WORKING_SIDE))
@@ -133,14 +149,19 @@ def _from_array(array: NDArray[np.generic]) -> Image.Image:
     if array.ndim != 3 or array.shape[2] not in (3, 4) or array.dtype.kind not in "uif" or 0 in array.shape:
         raise InvalidImage(
             f"An array of shape {array.shape} and type {array.dtype} is not a picture.",
-            hint="Give (height, width, 3 or 4): uint8, uint16, or floats from 0 to 1.", field="image",
+            hint="Give (height, width, 3 or 4): uint8, uint16, or floats from 0 to 1.",
+            field="image",
         )
     if array.shape[0] * array.shape[1] > MAX_PIXELS:
-        raise InvalidImage("The array has too many pixels.", hint=f"At most {MAX_PIXELS // 10**6} million.", field="image")
+        raise InvalidImage(
+            "The array has too many pixels.", hint=f"At most {MAX_PIXELS // 10**6} million.", field="image"
+        )
     if array.dtype.kind == "f":
         if not np.isfinite(array).all():
-            raise InvalidImage("The array holds values that are not finite.", hint="Use floats from 0 to 1.", field="image")
-        array = np.clip(array * 255 + 0.5, 0, 255)
+            raise InvalidImage(
+                "The array holds values that are not finite.", hint="Use floats from 0 to 1.", field="image"
+            )
+        array = np.clip(np.asarray(array, np.float64) * 255 + 0.5, 0, 255)
     elif array.dtype == np.uint16:
         array = array // 257
     return Image.fromarray(np.ascontiguousarray(np.clip(array, 0, 255), np.uint8))

@@ -44,13 +44,19 @@ def cut_out(picture: Image.Image, matte: Matte = "auto") -> Image.Image:
         picture.putalpha(255)
         return picture
     if matte == "alpha" and not transparent:
-        raise InvalidImage("The picture has no transparent background.", hint="Use matte=auto to have the object cut out.", field="matte")
+        raise InvalidImage(
+            "The picture has no transparent background.",
+            hint="Use matte=auto to have the object cut out.",
+            field="matte",
+        )
     if not transparent:
         alpha = find_object(pixels[..., :3])
         picture = Image.fromarray(np.dstack([pixels[..., :3], (alpha * 255 + 0.5).astype(np.uint8)]))
     if (np.asarray(picture)[..., 3] > 127).sum() < 30:
         raise InvalidImage(
-            "No object was found in the picture.", hint="Use a picture of one object that stands out from its background, or cut it out.", field="image"
+            "No object was found in the picture.",
+            hint="Use a picture of one object that stands out from its background, or cut it out.",
+            field="image",
         )
     return picture
 
@@ -59,13 +65,15 @@ def find_object(rgb: NDArray[np.uint8]) -> Floats:
     """(H, W) alpha in [0, 1] of the main object in an opaque (H, W, 3) picture."""
     height, width = rgb.shape[:2]
     scale = min(1.0, _WORK / max(height, width))
-    small = cv2.resize(rgb, (max(16, round(width * scale)), max(16, round(height * scale))), interpolation=cv2.INTER_AREA)
+    small = cv2.resize(
+        rgb, (max(16, round(width * scale)), max(16, round(height * scale))), interpolation=cv2.INTER_AREA
+    )
     mask = _segment(small).astype(np.float32)
     if mask.sum() < 12:
         return np.zeros((height, width), np.float32)
     mask = cv2.resize(mask, (width, height), interpolation=cv2.INTER_LINEAR)
     radius = max(2, round(max(height, width) / 250))
-    soft = guided_filter(rgb.astype(np.float32) / 255, mask, radius, 2e-4)
+    soft = guided_filter(np.asarray(rgb / 255, np.float32), np.asarray(mask, np.float32), radius, 2e-4)
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1,) * 2)
     core, reach = cv2.erode((mask > 0.5).astype(np.uint8), kernel), cv2.dilate((mask > 0.5).astype(np.uint8), kernel)
     alpha = np.where(core > 0, 1.0, np.where(reach > 0, soft, 0.0))
@@ -98,7 +106,10 @@ def _segment(rgb: NDArray[np.uint8]) -> NDArray[np.bool_]:
         inner[h // 10 : -h // 10, w // 10 : -w // 10] = True
         mask[~inner] = cv2.GC_PR_BGD
         mask[border & (distance < np.quantile(distance[border], 0.9))] = cv2.GC_BGD
-    if not ((mask == cv2.GC_FGD) | (mask == cv2.GC_PR_FGD)).any() or not ((mask == cv2.GC_BGD) | (mask == cv2.GC_PR_BGD)).any():
+    if (
+        not ((mask == cv2.GC_FGD) | (mask == cv2.GC_PR_FGD)).any()
+        or not ((mask == cv2.GC_BGD) | (mask == cv2.GC_PR_BGD)).any()
+    ):
         return sure_fore
     cv2.setRNGSeed(7)
     models = np.zeros((2, 1, 65))
@@ -112,7 +123,9 @@ def _segment(rgb: NDArray[np.uint8]) -> NDArray[np.bool_]:
 
 def _shadow(rgb: NDArray[np.uint8], lab: Floats, found: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """The cast shadow inside ``found``: the background made darker, reached from outside over soft edges only."""
-    fitted = cv2.cvtColor(_background_fit(lab, ~cv2.dilate(found.astype(np.uint8), np.ones((9, 9))).astype(bool)), cv2.COLOR_LAB2RGB)
+    fitted = cv2.cvtColor(
+        _background_fit(lab, ~cv2.dilate(found.astype(np.uint8), np.ones((9, 9))).astype(bool)), cv2.COLOR_LAB2RGB
+    )
     ratio = cv2.GaussianBlur(rgb.astype(np.float32) / 255, (0, 0), 1) / np.clip(fitted, 0.05, 1)
     spread = ratio.max(-1) - ratio.min(-1)
     rows = np.flatnonzero(found.any(1))
@@ -180,7 +193,7 @@ def _tidy(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 
 def guided_filter(guide: Floats, values: Floats, radius: int, epsilon: float) -> Floats:
-    """Edge-aware smoothing of (H, W) ``values`` by the (H, W, 3) ``guide`` (He et al. 2010, grey guide per channel mean)."""
+    """Edge-aware smoothing of (H, W) ``values`` by the (H, W, 3) ``guide`` (He et al. 2010), taken as grey."""
     grey = guide @ np.array([0.3, 0.5, 0.2], np.float32)
     box = (2 * radius + 1,) * 2
     mean_g, mean_v = cv2.blur(grey, box), cv2.blur(values, box)

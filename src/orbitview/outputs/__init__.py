@@ -8,6 +8,17 @@ from .poses import transforms_json, views_json
 from .turntable import write_turntable
 
 __all__ = [
-    "FORMATS", "depth_picture", "make_grid", "normal_picture", "over", "parse_background", "save_views", "transforms_json",
-    "views_json", "write_format", "write_glb", "write_turntable", "zip_folder",
+    "FORMATS",
+    "depth_picture",
+    "make_grid",
+    "normal_picture",
+    "over",
+    "parse_background",
+    "save_views",
+    "transforms_json",
+    "views_json",
+    "write_format",
+    "write_glb",
+    "write_turntable",
+    "zip_folder",
 ]

@@ -7,6 +7,8 @@ import zipfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from PIL import Image
+
 from ..cameras import rig
 from ..engines.base import Progress, no_progress
 from ..errors import InvalidRequest
@@ -20,7 +22,9 @@ from .turntable import write_turntable
 TURNTABLE_RIG = "orbit-36@15"
 
 
-def save_views(views: ViewSet, directory: Path, *, background: str = "transparent", maps: bool = True) -> dict[str, Path]:
+def save_views(
+    views: ViewSet, directory: Path, *, background: str = "transparent", maps: bool = True
+) -> dict[str, Path]:
     """Write ``view-000.png`` …, their mask, depth and normal maps, ``views.json`` and ``transforms.json``.
 
     Returns:
@@ -47,14 +51,18 @@ def save_views(views: ViewSet, directory: Path, *, background: str = "transparen
     return written
 
 
-def turntable_frames(views: ViewSet, size: int, rig_name: str = TURNTABLE_RIG, progress: Progress = no_progress) -> list[object]:
+def turntable_frames(
+    views: ViewSet, size: int, rig_name: str = TURNTABLE_RIG, progress: Progress = no_progress
+) -> list[Image.Image]:
     """Frames of the object turning, rendered by the view set's scene.
 
     Raises:
         InvalidRequest: the engine cannot render further cameras.
     """
     if views.scene is None:
-        raise InvalidRequest("This engine cannot turn the object.", hint="Use an engine with geometry, such as lift.", field="formats")
+        raise InvalidRequest(
+            "This engine cannot turn the object.", hint="Use an engine with geometry, such as lift.", field="formats"
+        )
     cameras = rig(rig_name)
     frames = []
     for i, camera in enumerate(cameras):
@@ -68,8 +76,15 @@ FORMATS = ("grid", "views", "turntable", "turntable-mp4", "turntable-gif", "glb"
 
 
 def write_format(
-    views: ViewSet, name: str, directory: Path, *, width: int = 640, height: int = 960, background: str = "white",
-    turntable_size: int = 512, progress: Progress = no_progress,
+    views: ViewSet,
+    name: str,
+    directory: Path,
+    *,
+    width: int = 640,
+    height: int = 960,
+    background: str = "white",
+    turntable_size: int = 512,
+    progress: Progress = no_progress,
 ) -> dict[str, Path]:
     """Write one of :data:`FORMATS` into ``directory``; returns paths by file name.
 
@@ -100,9 +115,13 @@ def write_format(
 
 def zip_folder(folder: Path, path: Path, names: Iterable[str] | None = None) -> Path:
     """Pack the files of a folder (not its folders) with fixed dates, so that the same files give the same zip."""
-    files = sorted(folder / n for n in names) if names is not None else sorted(p for p in folder.iterdir() if p.is_file())
+    files = (
+        sorted(folder / n for n in names) if names is not None else sorted(p for p in folder.iterdir() if p.is_file())
+    )
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for file in files:
             if file != path:
-                archive.writestr(zipfile.ZipInfo(file.name, (1980, 1, 1, 0, 0, 0)), file.read_bytes(), zipfile.ZIP_DEFLATED)
+                archive.writestr(
+                    zipfile.ZipInfo(file.name, (1980, 1, 1, 0, 0, 0)), file.read_bytes(), zipfile.ZIP_DEFLATED
+                )
     return path

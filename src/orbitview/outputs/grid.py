@@ -27,7 +27,9 @@ def parse_background(text: str) -> tuple[int, int, int, int]:
         colour = ImageColor.getcolor(name, "RGBA")
     except ValueError as error:
         raise InvalidRequest(
-            f"{text[:40]!r} is not a colour.", hint="Use white, grey, transparent, a CSS name or #rrggbb.", field="background"
+            f"{text[:40]!r} is not a colour.",
+            hint="Use white, grey, transparent, a CSS name or #rrggbb.",
+            field="background",
         ) from error
     return colour  # type: ignore[return-value]
 
@@ -41,7 +43,11 @@ def over(picture: Image.Image, background: str) -> Image.Image:
 
 
 def make_grid(
-    pictures: Sequence[Image.Image], width: int = 640, height: int = 960, background: str = "white", columns: int | None = None
+    pictures: Sequence[Image.Image],
+    width: int = 640,
+    height: int = 960,
+    background: str = "white",
+    columns: int | None = None,
 ) -> Image.Image:
     """Square pictures row by row on one canvas, as large as fits without distortion, in the middle.
 

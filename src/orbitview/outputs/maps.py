@@ -12,7 +12,9 @@ from ..views import View
 def depth_picture(view: View, near: float | None = None, far: float | None = None) -> Image.Image:
     """16-bit grey: 65535 at ``near``, 1 at ``far``, 0 off the object. The defaults are this view's own range."""
     if view.depth is None:
-        raise InvalidRequest("This engine gives no depth.", hint="Use an engine with geometry, such as lift.", field="formats")
+        raise InvalidRequest(
+            "This engine gives no depth.", hint="Use an engine with geometry, such as lift.", field="formats"
+        )
     met = np.isfinite(view.depth)
     values = view.depth[met]
     if not len(values):
@@ -27,6 +29,8 @@ def depth_picture(view: View, near: float | None = None, far: float | None = Non
 def normal_picture(view: View) -> Image.Image:
     """RGBA: world normals as (n + 1) / 2."""
     if view.normal is None:
-        raise InvalidRequest("This engine gives no normals.", hint="Use an engine with geometry, such as lift.", field="formats")
+        raise InvalidRequest(
+            "This engine gives no normals.", hint="Use an engine with geometry, such as lift.", field="formats"
+        )
     colour = np.clip((view.normal + 1) / 2 * 255 + 0.5, 0, 255).astype(np.uint8)
     return Image.fromarray(np.dstack([colour, np.asarray(view.mask)]))

@@ -36,5 +36,7 @@ def mesh_of(views: ViewSet) -> trimesh.Trimesh:
     if views.mesh is None and hasattr(views.scene, "mesh"):
         views.mesh = views.scene.mesh()
     if views.mesh is None:
-        raise InvalidRequest("This engine makes no mesh.", hint="Use an engine with geometry, such as lift.", field="formats")
+        raise InvalidRequest(
+            "This engine makes no mesh.", hint="Use an engine with geometry, such as lift.", field="formats"
+        )
     return views.mesh

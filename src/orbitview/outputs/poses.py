@@ -14,15 +14,26 @@ def views_json(views: Sequence[View], files: Sequence[str], meta: dict[str, Any]
     entries = []
     for view, file in zip(views, files, strict=True):
         camera, size = view.camera, view.image.width
-        entries.append({
-            "file": file, "width": size, "height": view.image.height,
-            "azimuth": camera.azimuth, "elevation": camera.elevation, "distance": camera.distance, "fov": camera.fov,
-            "intrinsics": camera.intrinsics(size).tolist(),
-            "world_to_camera_opencv": camera.world_to_camera.tolist(),
-            "camera_to_world_opencv": camera.camera_to_world.tolist(),
-            "camera_to_world_opengl": camera.camera_to_world_opengl.tolist(),
-        })
-    return {"convention": "world y up, object at the origin, bounding-box diagonal 1, angles in degrees", "meta": meta, "views": entries}
+        entries.append(
+            {
+                "file": file,
+                "width": size,
+                "height": view.image.height,
+                "azimuth": camera.azimuth,
+                "elevation": camera.elevation,
+                "distance": camera.distance,
+                "fov": camera.fov,
+                "intrinsics": camera.intrinsics(size).tolist(),
+                "world_to_camera_opencv": camera.world_to_camera.tolist(),
+                "camera_to_world_opencv": camera.camera_to_world.tolist(),
+                "camera_to_world_opengl": camera.camera_to_world_opengl.tolist(),
+            }
+        )
+    return {
+        "convention": "world y up, object at the origin, bounding-box diagonal 1, angles in degrees",
+        "meta": meta,
+        "views": entries,
+    }
 
 
 def transforms_json(views: Sequence[View], files: Sequence[str]) -> dict[str, Any]:
@@ -31,10 +42,18 @@ def transforms_json(views: Sequence[View], files: Sequence[str]) -> dict[str, An
     for view, file in zip(views, files, strict=True):
         size = view.image.width
         focal = 0.5 * size / math.tan(math.radians(view.camera.fov) / 2)
-        frames.append({
-            "file_path": file, "transform_matrix": view.camera.camera_to_world_opengl.tolist(),
-            "w": size, "h": view.image.height, "fl_x": focal, "fl_y": focal, "cx": size / 2, "cy": view.image.height / 2,
-        })
+        frames.append(
+            {
+                "file_path": file,
+                "transform_matrix": view.camera.camera_to_world_opengl.tolist(),
+                "w": size,
+                "h": view.image.height,
+                "fl_x": focal,
+                "fl_y": focal,
+                "cx": size / 2,
+                "cy": view.image.height / 2,
+            }
+        )
     document: dict[str, Any] = {"camera_model": "OPENCV", "frames": frames}
     if frames and len({(f["w"], f["fl_x"]) for f in frames}) == 1:
         document |= {k: frames[0][k] for k in ("w", "h", "fl_x", "fl_y", "cx", "cy")}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -30,11 +31,15 @@ def write_turntable(frames: Sequence[Image.Image], path: Path, background: str =
         pictures = [over(f, background) for f in frames]
         duration = round(1000 / fps)
         if kind == ".webp":
-            pictures[0].save(path, save_all=True, append_images=pictures[1:], duration=duration, loop=0, quality=82, method=2)
+            pictures[0].save(
+                path, save_all=True, append_images=pictures[1:], duration=duration, loop=0, quality=82, method=2
+            )
         else:
             _gif(pictures, path, duration)
     else:
-        raise InvalidRequest(f"A turntable cannot be written as {path.suffix!r}.", hint="Use .webp, .gif or .mp4.", field="formats")
+        raise InvalidRequest(
+            f"A turntable cannot be written as {path.suffix!r}.", hint="Use .webp, .gif or .mp4.", field="formats"
+        )
     return path
 
 
@@ -54,7 +59,7 @@ def _gif(pictures: list[Image.Image], path: Path, duration: int) -> None:
             frame = Image.fromarray(index, "P")
             frame.putpalette(palette.getpalette() or [])
         frames.append(frame)
-    extra = {"transparency": 255, "disposal": 2} if clear else {}
+    extra: dict[str, Any] = {"transparency": 255, "disposal": 2} if clear else {}
     frames[0].save(path, save_all=True, append_images=frames[1:], duration=duration, loop=0, optimize=False, **extra)
 
 
@@ -63,7 +68,9 @@ def _mp4(pictures: list[Image.Image], path: Path, fps: int) -> None:
 
     width, height = (side // 2 * 2 for side in pictures[0].size)
     with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=Fraction(fps), options={"crf": "20", "preset": "veryfast", "movflags": "+faststart"})
+        stream = container.add_stream(
+            "libx264", rate=Fraction(fps), options={"crf": "20", "preset": "veryfast", "movflags": "+faststart"}
+        )
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         for picture in pictures:
             frame = av.VideoFrame.from_image(picture.convert("RGB").crop((0, 0, width, height)))

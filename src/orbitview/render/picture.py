@@ -20,7 +20,13 @@ _EXTRA = np.array([[-3, -1], [1, -3], [3, 1], [-1, 3], [-1, -1], [1, 1], [-3, 3]
 
 
 def render(
-    vertices: Floats, faces: NDArray[np.int32], normals: Floats, caster: Caster, shader: Shader, camera: Camera, size: int
+    vertices: Floats,
+    faces: NDArray[np.int32],
+    normals: Floats,
+    caster: Caster,
+    shader: Shader,
+    camera: Camera,
+    size: int,
 ) -> View:
     """Render one view.
 
@@ -53,7 +59,9 @@ def render(
     normal = np.zeros((len(x), 3), np.float32)
     corner = normals[faces[first.face]]
     normal[met] = (
-        corner[:, 0] * (1 - first.u - first.v)[:, None] + corner[:, 1] * first.u[:, None] + corner[:, 2] * first.v[:, None]
+        corner[:, 0] * (1 - first.u - first.v)[:, None]
+        + corner[:, 1] * first.u[:, None]
+        + corner[:, 2] * first.v[:, None]
     )
     edge = np.flatnonzero(_edges(hits.distance.reshape(height, width), normal.reshape(height, width, 3)).ravel())
     if len(edge):
@@ -72,7 +80,9 @@ def render(
     depth = np.full((size, size), np.inf, np.float32)
     depth[window] = hits.distance.reshape(height, width)
     facing = np.zeros((size, size, 3), np.float32)
-    facing[window] = (normal / np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-6)).reshape(height, width, 3)
+    facing[window] = (normal / np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-6)).reshape(
+        height, width, 3
+    )
     return View(Image.fromarray(pixels), camera, depth, facing)
 
 
@@ -80,7 +90,7 @@ def _take(hits: Hits, chosen: NDArray[np.bool_]) -> Hits:
     return Hits(hits.face[chosen], hits.u[chosen], hits.v[chosen], hits.distance[chosen])
 
 
-def _bounds(local: Floats, step: np.float32, size: int) -> tuple[int, int, int, int]:
+def _bounds(local: NDArray[np.floating], step: np.float32, size: int) -> tuple[int, int, int, int]:
     """Left, top, right, bottom of the pixels that the mesh can touch."""
     if (local[:, 2] <= 1e-3).any():
         return 0, 0, size, size

@@ -87,7 +87,9 @@ class NumpyCaster:
         cell = row * bins.side + column
         held = bins.count[cell]
         triangle = np.repeat(triangle, held)
-        ray = bins.order[np.repeat(bins.first[cell], held) + np.arange(len(triangle)) - np.repeat(np.cumsum(held) - held, held)]
+        ray = bins.order[
+            np.repeat(bins.first[cell], held) + np.arange(len(triangle)) - np.repeat(np.cumsum(held) - held, held)
+        ]
         index = chosen[triangle]
         a, b, c = corners[index, 0], corners[index, 1], corners[index, 2]
         p = plane[ray]
@@ -127,4 +129,4 @@ class _Bins:
 
     def cells(self, points: NDArray[np.float64]) -> NDArray[np.int64]:
         at = np.floor((points - self.low) * self._scale)
-        return np.clip(np.nan_to_num(at), 0, self.side - 1).astype(np.int64)
+        return np.asarray(np.clip(np.nan_to_num(at), 0, self.side - 1), np.int64)

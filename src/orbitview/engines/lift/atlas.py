@@ -24,7 +24,9 @@ def textured(vertices: Floats, faces: NDArray[np.int32], normals: Floats, shade:
     cells = math.ceil(math.sqrt(math.ceil(len(faces) / 2)))
     cell = size // cells
     if cell < 4:
-        raise InvalidRequest(f"A texture of {size} px is too small for {len(faces)} faces.", hint="Ask for a larger texture.")
+        raise InvalidRequest(
+            f"A texture of {size} px is too small for {len(faces)} faces.", hint="Ask for a larger texture."
+        )
     index = np.arange(len(faces))
     column, row, second = (index // 2) % cells, (index // 2) // cells, index % 2
     # Corners in texels: one triangle in the cell's upper left half, one in its lower right, half a texel inside.
@@ -46,13 +48,18 @@ def textured(vertices: Floats, faces: NDArray[np.int32], normals: Floats, shade:
     points = corner[:, 0] * (1 - u - v)[:, None] + corner[:, 1] * u[:, None] + corner[:, 2] * v[:, None]
     colour = shade(Hits(face.astype(np.int32), u, v, u), points.astype(np.float32))
     picture = np.zeros((size, size, 3), np.uint8)
-    picture[: cells * cell, : cells * cell] = (np.clip(colour, 0, 1) * 255 + 0.5).astype(np.uint8).reshape(cells * cell, -1, 3)
+    picture[: cells * cell, : cells * cell] = (
+        (np.clip(colour, 0, 1) * 255 + 0.5).astype(np.uint8).reshape(cells * cell, -1, 3)
+    )
     uv = corners.reshape(-1, 2) / size
     uv[:, 1] = 1 - uv[:, 1]
     material = trimesh.visual.material.PBRMaterial(
         baseColorTexture=Image.fromarray(picture), metallicFactor=0.0, roughnessFactor=0.9, name="orbitview"
     )
     return trimesh.Trimesh(
-        vertices[faces].reshape(-1, 3), np.arange(len(faces) * 3).reshape(-1, 3), vertex_normals=normals[faces].reshape(-1, 3),
-        visual=trimesh.visual.TextureVisuals(uv=uv, material=material), process=False,
+        vertices[faces].reshape(-1, 3),
+        np.arange(len(faces) * 3).reshape(-1, 3),
+        vertex_normals=normals[faces].reshape(-1, 3),
+        visual=trimesh.visual.TextureVisuals(uv=uv, material=material),
+        process=False,
     )

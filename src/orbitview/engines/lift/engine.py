@@ -55,7 +55,13 @@ class _Embedded:
 def _camera(scene: LiftScene, stated: Camera | None) -> dict[str, Any]:
     """What the engine took the picture's camera to be."""
     if stated is not None and stated.distance is not None:
-        return {"azimuth": 0.0, "elevation": stated.elevation, "distance": stated.distance, "fov": stated.fov, "estimated": False}
+        return {
+            "azimuth": 0.0,
+            "elevation": stated.elevation,
+            "distance": stated.distance,
+            "fov": stated.fov,
+            "estimated": False,
+        }
     frustum = scene.frustum
     return {
         "azimuth": 0.0,
@@ -84,7 +90,9 @@ class LiftEngine(_Embedded):
         """Ready when the network's weights are in the package, as they are in every release."""
         if self._learned.present:
             return Readiness(True)
-        return Readiness(False, "its weights are missing from this installation", "Reinstall orbitview, or use engine=inflate.")
+        return Readiness(
+            False, "its weights are missing from this installation", "Reinstall orbitview, or use engine=inflate."
+        )
 
     def _predict(self, framed: Framed) -> Guess:
         return self._learned(framed)

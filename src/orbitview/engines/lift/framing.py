@@ -46,7 +46,7 @@ def frame(picture: Image.Image, camera: Camera | None, most: int = 1024) -> Fram
     pixels = np.asarray(picture.convert("RGBA"), np.float32) / 255
     height, width = pixels.shape[:2]
     side = max(height, width)
-    left, top, right, bottom = _outline(pixels[..., 3])
+    left, top, right, bottom = _outline(np.asarray(pixels[..., 3]))
     # Non-square pictures are thought of as padded to a square: the principal point stays in the middle.
     x0, y0 = (side - width) / 2, (side - height) / 2
     frustum = None
@@ -57,7 +57,11 @@ def frame(picture: Image.Image, camera: Camera | None, most: int = 1024) -> Fram
         frustum = Frustum.aimed(view, (box[0], box[1], box[2], box[3]), MARGIN)
         turn = _turn_to((box[0] + box[2]) / 2, (box[1] + box[3]) / 2)
         focal = side / 2 / tangent
-        to_pixel = np.array([[focal, 0, width / 2], [0, focal, height / 2], [0, 0, 1]]) @ turn @ np.diag([frustum.slope, frustum.slope, 1])
+        to_pixel = (
+            np.array([[focal, 0, width / 2], [0, focal, height / 2], [0, 0, 1]])
+            @ turn
+            @ np.diag([frustum.slope, frustum.slope, 1])
+        )
         native = 2 * frustum.slope * focal
     else:
         native = max(right - left, bottom - top) * MARGIN
@@ -71,16 +75,26 @@ def frame(picture: Image.Image, camera: Camera | None, most: int = 1024) -> Fram
     if shrink > 1.2:
         pixels = cv2.GaussianBlur(pixels, (0, 0), 0.35 * shrink)
     window = cv2.warpPerspective(
-        pixels, halves @ to_pixel @ normalise, (texels, texels), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_CONSTANT
+        pixels,
+        halves @ to_pixel @ normalise,
+        (texels, texels),
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_CONSTANT,
     )
     matte = np.clip(window[..., 3], 0, 1)
     straight = window[..., :3] / np.maximum(matte, 1e-3)[..., None]
     small = cv2.resize(window, (NETWORK_SIDE, NETWORK_SIDE), interpolation=cv2.INTER_AREA)
     small[..., :3] /= np.maximum(small[..., 3:], 1e-3)
-    return Framed(_extend(np.clip(straight, 0, 1), matte), matte, np.clip(small, 0, 1), frustum, camera.elevation if camera else None)
+    return Framed(
+        _extend(np.clip(straight, 0, 1), matte),
+        matte,
+        np.clip(small, 0, 1),
+        frustum,
+        camera.elevation if camera else None,
+    )
 
 
-def _outline(alpha: Floats) -> tuple[float, float, float, float]:
+def _outline(alpha: NDArray[np.floating]) -> tuple[float, float, float, float]:
     """Left, top, right, bottom of what is more than half opaque, in pixels."""
     rows, columns = np.flatnonzero((alpha > 0.5).any(1)), np.flatnonzero((alpha > 0.5).any(0))
     if not len(rows):

@@ -41,9 +41,7 @@ class Frustum:
     centre: float
 
     @classmethod
-    def around(
-        cls, points: Floats, camera: Camera, margin: float = 1.1, floor: float = 0.55
-    ) -> Self:
+    def around(cls, points: Floats, camera: Camera, margin: float = 1.1, floor: float = 0.55) -> Self:
         """The frustum that frames world ``points`` (N, 3) as seen by ``camera``.
 
         Args:
@@ -104,7 +102,7 @@ class Frustum:
     def cell_index(self, points: Floats, bins: int = BINS, grid: int = GRID) -> NDArray[np.int64]:
         """(N, 3) indices (bin, row, column), possibly outside the grid."""
         at = self.normalised(points)[:, ::-1]
-        return np.floor((at + 1) / 2 * np.array([bins, grid, grid])).astype(np.int64)
+        return np.asarray(np.floor((at + 1) / 2 * np.array([bins, grid, grid])), np.int64)
 
     def numbers(self) -> list[float]:
         """What the network may be told or asked: world up in the camera's axes, slope and width."""

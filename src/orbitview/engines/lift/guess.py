@@ -12,10 +12,16 @@ from scipy.sparse.linalg import spsolve
 
 from ...cameras import Camera
 from .framing import Framed
-from .frustum import BINS, GRID, REACH, Floats, Frustum
+from .frustum import GRID, Floats, Frustum
 
 DEFAULT_ELEVATION = 12.0
 """Of the picture's camera in degrees, where nobody knows better: most people hold theirs a little above."""
+
+
+SOFTNESS = 6.0
+"""Blur of the hidden side's colours in cells of the grid."""
+MIRROR = 0.15
+"""Share of the sharp picture in them."""
 
 
 @dataclass
@@ -46,18 +52,48 @@ def inflate(framed: Framed) -> Guess:
 
     The half thickness is the square root of the solution of a Poisson equation over the silhouette, so that
     a disc becomes a ball and a strip a rod (Prasad and Fitzgibbon 2006 call it the inflation of an outline).
+    Where the caller stated the camera, the object's bounding-box diagonal is known to be 1, and what width
+    and height leave of it is its depth.
     """
     elevation = DEFAULT_ELEVATION if framed.elevation is None else framed.elevation
     frustum = framed.frustum or estimated_frustum(elevation, math.tan(math.radians(15)), 0.8)
     matte = cv2.resize(framed.matte, (GRID, GRID), interpolation=cv2.INTER_AREA)
-    half = _thickness(matte > 0.3) / (GRID / 2)  # in half windows, like u and v
-    half = np.minimum(half, 0.6)
-    _, v = np.meshgrid(np.zeros(GRID), (np.arange(GRID) + 0.5) / GRID * 2 - 1)
-    middle = v * math.tan(math.radians(float(np.clip(elevation, -60, 60)))) * 0.6
-    s = ((np.arange(BINS) + 0.5) / BINS * 2 - 1)[:, None, None]
-    # u and v count half windows, s counts REACH whole ones.
-    inside = half - np.abs(s * 2 * REACH - middle)
-    return Guess(np.clip(inside * 30, -6, 6).astype(np.float32), frustum)
+    profile = _thickness(matte > 0.3) / GRID * frustum.width
+    rows, columns = np.flatnonzero((matte > 0.3).any(1)), np.flatnonzero((matte > 0.3).any(0))
+    wide = (np.ptp(columns) + 1) / GRID * frustum.width if len(columns) else frustum.width
+    tall = (np.ptp(rows) + 1) / GRID * frustum.width if len(rows) else frustum.width
+    if framed.frustum is not None:
+        deep = _depth(wide, tall, math.radians(elevation))
+        profile = (profile + (profile / max(float(profile.max()), 1e-6)) ** 0.8 * deep / 2) / 2
+    else:
+        profile = np.minimum(profile, 0.35 * min(wide, 1.2 * tall))
+    # A body's middle leans between the picture's plane and the upright plane through its centre.
+    world = frustum.cell_centres()
+    middle = -0.45 * world[..., 1] * math.tan(math.radians(float(np.clip(elevation, -60, 60))))
+    inside = profile - np.abs(world[..., 2] - middle)
+    return Guess(np.clip(inside / frustum.width * 60, -6, 6).astype(np.float32), frustum, _faint_mirror(framed))
+
+
+def _faint_mirror(framed: Framed) -> Floats:
+    """Colours of the back: the front's, straight through, softened so that no face looks out of the back of a head."""
+    small = cv2.resize(framed.texture, (GRID, GRID), interpolation=cv2.INTER_AREA)
+    soft = cv2.GaussianBlur(small, (0, 0), SOFTNESS)
+    colour = np.zeros((6, 1, GRID, GRID), np.float32)
+    colour[:3, 0] = np.moveaxis(soft, -1, 0)
+    colour[5] = MIRROR
+    return colour
+
+
+def _depth(wide: float, tall: float, elevation: float) -> float:
+    """Depth of an upright box of diagonal 1 that looks ``wide`` × ``tall`` from an elevation in radians."""
+    best, error = 0.2, math.inf
+    for deep in np.linspace(0.1, 0.9, 81):
+        high = (tall - deep * abs(math.sin(elevation))) / max(math.cos(elevation), 0.2)
+        miss = abs(wide**2 + max(high, 0.02) ** 2 + deep**2 - 1)
+        if miss < error:
+            best, error = float(deep), miss
+    # Seen from the front, objects are rarely deeper than wide (measured on training objects).
+    return min(best, 0.9 * wide)
 
 
 def _thickness(mask: np.ndarray) -> np.ndarray:

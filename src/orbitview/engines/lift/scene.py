@@ -37,7 +37,9 @@ class LiftScene:
             low, high = world.min(0), world.max(0)
             scale = 1 / float(np.linalg.norm(high - low))
             world = (world - (low + high) / 2) * scale
-            frustum = Frustum((frustum.eye - (low + high) / 2) * scale, frustum.axes, frustum.slope, frustum.centre * scale)
+            frustum = Frustum(
+                (frustum.eye - (low + high) / 2) * scale, frustum.axes, frustum.slope, frustum.centre * scale
+            )
         self.framed, self.guess, self.frustum, self.backend = framed, guess, frustum, backend
         self._texture = framed.texture
         self._set(world, faces)
@@ -67,7 +69,9 @@ class LiftScene:
         else:
             volume = self.guess.colour
             index = [(at[:, k] + 1) / 2 * n - 0.5 for k, n in zip((2, 1, 0), volume.shape[1:], strict=True)]
-            found = np.stack([ndimage.map_coordinates(channel, index, order=1, mode="nearest") for channel in volume], 1)
+            found = np.stack(
+                [ndimage.map_coordinates(channel, index, order=1, mode="nearest") for channel in volume], 1
+            )
             look, trust, rgb = at[:, :2] + found[:, 3:5], found[:, 5], found[:, :3]
         return np.column_stack([weight * weight * (3 - 2 * weight), look, trust, rgb]).astype(np.float32)
 
@@ -75,7 +79,9 @@ class LiftScene:
         """Colour (N, 3) of hits at world points."""
         corner = self._attributes[self.faces[hits.face]]
         mixed = (
-            corner[:, 0] * (1 - hits.u - hits.v)[:, None] + corner[:, 1] * hits.u[:, None] + corner[:, 2] * hits.v[:, None]
+            corner[:, 0] * (1 - hits.u - hits.v)[:, None]
+            + corner[:, 1] * hits.u[:, None]
+            + corner[:, 2] * hits.v[:, None]
         )
         seen = self._look(self.frustum.normalised(points)[:, :2])
         elsewhere = self._look(mixed[:, 1:3])
@@ -89,7 +95,13 @@ class LiftScene:
         at[:count] = (uv + 1) * (side / 2) - 0.5
         grid = at.reshape(-1, 4096, 2)
         parts = [
-            cv2.remap(self._texture, grid[i : i + 16384, :, 0], grid[i : i + 16384, :, 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+            cv2.remap(
+                self._texture,
+                grid[i : i + 16384, :, 0],
+                grid[i : i + 16384, :, 1],
+                cv2.INTER_LINEAR,
+                borderMode=cv2.BORDER_REPLICATE,
+            )
             for i in range(0, len(grid), 16384)
         ]
         return np.concatenate(parts).reshape(-1, 3)[:count] if parts else np.zeros((0, 3), np.float32)

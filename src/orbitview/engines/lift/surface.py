@@ -56,7 +56,9 @@ def _every_ray_hits(logits: Floats, matte: Floats) -> Floats:
 def _largest(vertices: Floats, faces: NDArray[np.int32]) -> tuple[Floats, NDArray[np.int32]]:
     """Keep the pieces with at least a fiftieth of the vertices of the largest."""
     count = len(vertices)
-    edges = sparse.coo_matrix((np.ones(len(faces) * 2), (faces[:, [0, 1]].ravel(), faces[:, [1, 2]].ravel())), shape=(count, count))
+    edges = sparse.coo_matrix(
+        (np.ones(len(faces) * 2), (faces[:, [0, 1]].ravel(), faces[:, [1, 2]].ravel())), shape=(count, count)
+    )
     _, label = sparse.csgraph.connected_components(edges, directed=False)
     sizes = np.bincount(label)
     keep = sizes[label] >= sizes.max() / 50
