@@ -1,4 +1,4 @@
-"""Write the averaged weights of a run as the shipped ONNX file: ``python -m training.export RUN/last.pt OUT.onnx``.
+"""Write a run's averaged weights as the shipped file: ``python -m training.export RUN/last.pt SHARDS OUT.onnx``.
 
 Parameters keep their names and are stored in half precision, so the file is also what training resumes from
 on a fresh machine (``training.train --start OUT.onnx``).
@@ -16,6 +16,7 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 
 from .network import LiftNetwork
+from .shards import Shards
 
 
 def weights_of(path: Path) -> dict[str, torch.Tensor]:
@@ -70,11 +71,15 @@ def export(network: LiftNetwork, path: Path, about: dict[str, str]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("checkpoint", type=Path)
+    parser.add_argument("shards", type=Path, help="to measure the batch norms' statistics on")
     parser.add_argument("out", type=Path)
     options = parser.parse_args()
+    from .train import calibrate
+
     state = torch.load(options.checkpoint, map_location="cpu", weights_only=True)
     network = LiftNetwork()
     network.load_state_dict(state["average"])
+    calibrate(network, Shards(options.shards, ("train", "shape")), batches=64)
     options.out.parent.mkdir(parents=True, exist_ok=True)
     export(network, options.out, {"samples": str(state["samples"]), "steps": str(state["step"])})
     back = weights_of(options.out)

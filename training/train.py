@@ -63,6 +63,21 @@ def colours_at(colour: Tensor, at: Tensor, picture: Tensor) -> tuple[Tensor, Ten
 
 
 @torch.no_grad()
+def calibrate(network: LiftNetwork, shards: Shards, size: int = 16, batches: int = 24) -> None:
+    """Measure the batch norms' statistics anew: those of averaged weights are nobody's average."""
+    norms = [m for m in network.modules() if isinstance(m, torch.nn.BatchNorm2d)]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # a plain mean over the batches
+    network.train()
+    for _, batch in zip(range(batches), shards.batches(size, seed=0), strict=False):
+        network(batch.picture, batch.hint)
+    for norm in norms:
+        norm.momentum = 0.1
+    network.eval()
+
+
+@torch.no_grad()
 def validate(network: LiftNetwork, shards: Shards, size: int, most: int = 384) -> dict[str, float]:
     """Mean loss parts over the validation shards, IoU of the volume within the matte, elevation error."""
     network.eval()
@@ -175,13 +190,12 @@ def main(arguments: list[str] | None = None) -> None:
         keep = min(0.999, (1 + step) / (10 + step))
         with torch.no_grad():
             torch._foreach_lerp_(list(average.parameters()), list(network.parameters()), 1 - keep)
-            for mean, now_ in zip(average.buffers(), network.buffers(), strict=True):
-                mean.copy_(now_)
         recent.append({k: float(v.detach()) for k, v in parts.items()} | {"loss": float(loss.detach())})
         if now - shown > options.every * 60 or now > end:
             line = {"samples": samples, "minutes": round((now - begun) / 60, 1), "rate": rate}
             line |= {"per_second": round(options.batch * len(recent) / (now - shown), 1)}
             line |= {"train": {k: round(float(np.mean([r[k] for r in recent])), 4) for k in recent[0]}}
+            calibrate(average, training)
             line |= {"val": validate(average, checking, options.batch)}
             picture_of(average, checking, options.run / "validation.png")
             with open(options.run / "log.jsonl", "a") as log:

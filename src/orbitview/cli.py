@@ -176,6 +176,70 @@ def doctor() -> None:
     Console().print(table)
 
 
+@app.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on.")] = None,
+    data_dir: Annotated[Path | None, typer.Option(help="Folder of the database and the files.")] = None,
+    worker: Annotated[bool, typer.Option(help="Also start a worker beside the API.")] = True,
+) -> None:
+    """Run the server: a drop-in for the hosted API, and our own REST under /v1."""
+    from .config import Settings
+    from .server.run import serve as run
+
+    given = {"host": host, "port": port, "data_dir": data_dir}
+    run(Settings(**{k: v for k, v in given.items() if v is not None}), worker)  # type: ignore[arg-type]
+
+
+@app.command()
+def worker() -> None:
+    """Run jobs of a server (for a fleet: ORBITVIEW_DATABASE_URL and a name of its own in ORBITVIEW_WORKER)."""
+    from .config import Settings
+    from .jobs.worker import run
+
+    run(Settings())
+
+
+keys_app = typer.Typer(no_args_is_help=True, help="API keys of the server.")
+app.add_typer(keys_app, name="keys")
+
+
+@keys_app.command("create")
+def keys_create(
+    name: str,
+    per_minute: Annotated[int, typer.Option(help="Jobs a minute; 0: no limit.")] = 0,
+    at_once: Annotated[int, typer.Option(help="Open jobs at once; 0: no limit.")] = 0,
+) -> None:
+    """Make a key. It is shown once; only its digest is kept."""
+    text, row = _records().create_key(name, per_minute, at_once)
+    print(json.dumps({"id": row["id"], "key": text, "webhook_secret": row["webhook_secret"]}, indent=1))
+
+
+@keys_app.command("list")
+def keys_list() -> None:
+    """List keys."""
+    table = Table("id", "name", "per minute", "at once", "revoked")
+    for row in _records().list_keys():
+        table.add_row(
+            row["id"], row["name"], str(row["per_minute"]), str(row["at_once"]), "yes" if row["revoked"] else ""
+        )
+    Console().print(table)
+
+
+@keys_app.command("revoke")
+def keys_revoke(key_id: str) -> None:
+    """Revoke a key at once."""
+    if not _records().revoke_key(key_id):
+        raise InvalidRequest(f"There is no live key {key_id}.", hint="See: orbitview keys list.")
+
+
+def _records() -> Any:
+    from .config import Settings
+    from .jobs.records import Records, connect
+
+    return Records(connect(Settings()))
+
+
 def _pillow_reads(kind: str) -> bool:
     from PIL import Image
 

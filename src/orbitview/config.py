@@ -1,0 +1,54 @@
+"""All settings, read once from the environment (``ORBITVIEW_*``)."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Each field is set by ``ORBITVIEW_`` and its name in capitals, for instance ``ORBITVIEW_PORT=9000``."""
+
+    model_config = SettingsConfigDict(env_prefix="ORBITVIEW_", frozen=True)
+
+    host: str = Field("127.0.0.1", description="Address to listen on; anything but loopback needs an API key.")
+    port: int = Field(8000, description="Port to listen on.")
+    data_dir: Path = Field(
+        Path("orbitview-data"), description="Where the database and the files of a single machine live."
+    )
+    database_url: str = Field("", description="postgresql://… for a fleet; empty for a SQLite file in data_dir.")
+    storage_url: str = Field("", description="s3://bucket/prefix; empty for a folder in data_dir.")
+    s3_endpoint: str = Field("", description="Endpoint of an S3-compatible store that is not AWS.")
+    public_url: str = Field("", description="Base of the links that we hand out; empty for http://host:port.")
+    files_url: str = Field("", description="Base URL of public files in S3; empty for presigned links.")
+    proxy_url: str = Field("", description="Second base URL, for proxy_links.")
+    compatible_wait: float = Field(15.0, description="Seconds that the hosted-compatible routes wait for the result.")
+    real_status: bool = Field(
+        False, description="Real HTTP status codes on the hosted-compatible routes instead of 200."
+    )
+    max_body_mb: int = Field(64, description="Largest request body.")
+    max_queue: int = Field(500, description="Jobs that may wait before new ones are refused.")
+    job_timeout: float = Field(600.0, description="Seconds after which a running job is stopped.")
+    retention_days: float = Field(7.0, description="Days that results are kept.")
+    allow_hosts: str = Field(
+        "", description="Comma-separated hosts or networks that outgoing requests may reach though private."
+    )
+    cors_origins: str = Field("", description="Comma-separated origins that browsers may call from; * for all.")
+    worker: str = Field("local", description="Name of this worker; unique in a fleet and stable across restarts.")
+    log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
+
+    @cached_property
+    def database(self) -> str:
+        """SQLAlchemy URL of the one database."""
+        if self.database_url:
+            return self.database_url.replace("postgres://", "postgresql://", 1)
+        return f"sqlite:///{self.data_dir.resolve() / 'orbitview.db'}"
+
+    @cached_property
+    def base_url(self) -> str:
+        """Base of our own links, without a slash at the end."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return (self.public_url or f"http://{host}:{self.port}").rstrip("/")

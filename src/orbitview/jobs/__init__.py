@@ -1,0 +1,1 @@
+"""Durable jobs: records, the queue, the worker and webhooks."""

@@ -1,0 +1,216 @@
+"""The process that runs jobs: ``orbitview worker``, or started by ``orbitview serve`` beside the API.
+
+It may die at any moment. Its name (``ORBITVIEW_WORKER``) is its identity: started again under it, it takes up
+what it was running. A job that kills it three times is failed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import random
+import signal
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from dbos import DBOS, DBOSConfig
+
+from ..config import Settings
+from ..errors import Cancelled, OrbitviewError
+from .produce import fetch_input, produce
+from .queue import APPLICATION, DELIVERY, QUEUE, VERSION, WEBHOOKS, WORKFLOW, JobQueue, system_url
+from .records import OPEN, Row
+from .webhooks import RETRY_FOR, send
+
+RUNS = 3
+"""Starts of a job before it is given up."""
+_state: dict[str, Any] = {}
+
+
+def _queue() -> JobQueue:
+    queue: JobQueue = _state["queue"]
+    return queue
+
+
+def _as_error(error: Exception) -> Row:
+    if isinstance(error, OrbitviewError):
+        return {"code": error.code, "message": error.message, "hint": error.hint, "field": error.field}
+    return {
+        "code": "internal",
+        "message": "The engine failed.",
+        "hint": f"{type(error).__name__}; see the server's log.",
+    }
+
+
+@DBOS.step(name="orbitview.job.run")
+def _run(uid: str) -> str:
+    """Fetch, generate and store. Returns the status the job ended with."""
+    queue = _queue()
+    job = queue.records.by_uid(uid)
+    if job is None or job["status"] not in OPEN:
+        return "gone"
+    queue.records.start(uid)
+    request = json.loads(job["request"])
+    _state["busy"] = (uid, time.monotonic())
+    try:
+        queue.records.advance(uid, 0.0, "fetch")
+        picture = fetch_input(request, queue.settings, queue.storage)
+        files, meta = produce(
+            request,
+            picture,
+            job["prefix"],
+            queue.storage,
+            lambda share, stage: queue.records.advance(uid, share, stage),
+            queue.settings.job_timeout,
+        )
+        status = "success"
+        if not queue.records.finish(uid, status, meta=meta, files=files):
+            queue.storage.delete([entry["key"] for entry in files])  # cancelled or deleted while it ran
+            status = "gone"
+    except Cancelled as error:
+        status = "failed" if queue.records.finish(uid, "failed", error=_as_error(error)) else "gone"
+    except Exception as error:
+        DBOS.logger.warning(f"job {job['id']} failed: {error!r}")
+        status = "failed" if queue.records.finish(uid, "failed", error=_as_error(error)) else "gone"
+    finally:
+        _state["busy"] = None
+    return status
+
+
+@DBOS.step(name="orbitview.job.announce")
+def _announce(uid: str) -> None:
+    job = _queue().records.by_uid(uid)
+    if job is not None and job["status"] in ("success", "failed"):
+        _queue().announce(job)
+
+
+@DBOS.workflow(name=WORKFLOW, max_recovery_attempts=RUNS - 1)
+def _job(uid: str) -> None:
+    """A job is two steps, so that a crash between them repeats neither."""
+    _run(uid)
+    _announce(uid)
+
+
+@DBOS.step(name="orbitview.delivery.send")
+def _send(job_id: int, event: str, attempt: int) -> bool:
+    """One attempt; whether the webhook is done with (delivered, or its job is gone)."""
+    queue = _queue()
+    job = queue.records.job(job_id)
+    if job is None:
+        return True
+    status, error = send(job, event, queue)
+    queue.records.log_delivery(job_id, event, attempt, status, error)
+    return error is None
+
+
+@DBOS.step(name="orbitview.delivery.again")
+def _again(job_id: int, event: str, attempt: int) -> None:
+    """Queue the next attempt: 5 s, 15 s, 45 s, … at most 3 h apart, with jitter, for a day."""
+    spent = sum(min(5 * 3**n, 10800) for n in range(attempt - 1))
+    if spent > RETRY_FOR:
+        return
+    delay = min(5 * 3 ** (attempt - 1), 10800) * random.uniform(0.8, 1.2)
+    entry: Any = {
+        "workflow_name": DELIVERY,
+        "queue_name": WEBHOOKS,
+        "workflow_id": f"{event}-{attempt + 1}",
+        "app_version": VERSION,
+        "delay_seconds": delay,
+    }
+    _queue().client.enqueue(entry, job_id, event, attempt + 1)
+
+
+@DBOS.workflow(name=DELIVERY)
+def _delivery(job_id: int, event: str, attempt: int) -> None:
+    """One attempt at a webhook; the next one is a workflow of its own."""
+    if not _send(job_id, event, attempt):
+        _again(job_id, event, attempt)
+
+
+def _sweep(stop: threading.Event, settings: Settings) -> None:
+    """Fail what was given up on, stop what hangs, and clear what expired."""
+    cleaned = 0.0
+    while not stop.wait(1.0):
+        queue = _queue()
+        with contextlib.suppress(Exception):
+            for job in queue.records.open_jobs():
+                found = queue.client.list_workflows(workflow_ids=[job["uid"]], load_input=False, load_output=False)
+                if found and found[0].status in ("MAX_RECOVERY_ATTEMPTS_EXCEEDED", "ERROR"):
+                    error = {
+                        "code": "crashed",
+                        "message": f"The job stopped its worker {RUNS} times and was given up.",
+                        "hint": "Try another picture or fewer outputs.",
+                    }
+                    if queue.records.finish(job["uid"], "failed", error=error):
+                        queue.announce(queue.records.by_uid(job["uid"]) or job)
+            if time.time() - cleaned > 3600:
+                cleaned = time.time()
+                clean(queue, settings)
+        busy = _state.get("busy")
+        if busy and time.monotonic() - busy[1] > settings.job_timeout + 30:
+            uid = busy[0]
+            error = {"code": "timeout", "message": "The job hung and was stopped.", "hint": "Try another engine."}
+            if queue.records.finish(uid, "failed", error=error):
+                queue.announce(queue.records.by_uid(uid) or {"webhook": None})
+            os._exit(70)  # a hung engine cannot be stopped from inside; whoever started us starts us again
+
+
+def clean(queue: JobQueue, settings: Settings) -> int:
+    """Delete jobs, files and uploads past their keeping time; may be stopped anywhere and run again."""
+    before = time.time() - settings.retention_days * 86400
+    count = 0
+    while expired := queue.records.expired(before):
+        for job in expired:
+            queue.delete(job)
+            count += 1
+    while old := queue.records.old_uploads(before):
+        for upload in old:
+            queue.storage.delete([upload["file"]])
+            queue.records.take_upload(upload["id"], upload["key_id"])
+    return count
+
+
+def run(settings: Settings) -> None:
+    """Run jobs until SIGTERM or SIGINT; the job in hand is finished first (30 s at most)."""
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    lock = open(Path(settings.data_dir) / f"worker-{settings.worker}.lock", "w")  # noqa: SIM115 (held for life)
+    for _ in range(100):
+        with contextlib.suppress(OSError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            break
+        time.sleep(0.1)
+    else:
+        raise SystemExit(
+            f"A worker named {settings.worker!r} is running already; set ORBITVIEW_WORKER to another name."
+        )
+    queue = _state["queue"] = JobQueue(settings)
+    config: DBOSConfig = {
+        "name": APPLICATION,
+        "executor_id": settings.worker,
+        "application_version": VERSION,
+        "log_level": "ERROR",
+    }
+    if settings.database.startswith("sqlite"):
+        config["system_database_engine"] = queue.engine
+    else:
+        config["system_database_url"] = system_url(settings)
+    DBOS(config=config)
+    DBOS.listen_queues([QUEUE, WEBHOOKS])
+    DBOS.launch()
+    DBOS.register_queue(QUEUE, worker_concurrency=1, partition_worker_concurrency=1, polling_interval_sec=0.05)
+    DBOS.register_queue(WEBHOOKS, worker_concurrency=8, polling_interval_sec=0.2)
+    stop = threading.Event()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(name, lambda *_: stop.set())
+    sweeper = threading.Thread(target=_sweep, args=(stop, settings), daemon=True)
+    sweeper.start()
+    parent = os.getppid()
+    while not stop.wait(0.5):
+        if os.environ.get("ORBITVIEW_CHILD") and os.getppid() != parent:
+            break  # the API that started us is gone
+    DBOS.destroy(workflow_completion_timeout_sec=30)
+    queue.close()

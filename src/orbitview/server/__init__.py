@@ -1,0 +1,1 @@
+"""The HTTP server: the hosted contract, our own REST, files and operations."""

@@ -1,0 +1,73 @@
+"""Who is asking: API keys from the body, ``Authorization: Bearer`` or ``X-API-Key``; limits a key."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from typing import Any
+
+from fastapi import Request
+
+from ..errors import OrbitviewError
+from ..jobs.queue import Busy, JobQueue
+
+OPEN_KEY: dict[str, Any] = {"id": "open", "name": "open", "scopes": "views", "per_minute": 0, "at_once": 0}
+"""Stands for everybody while no key was ever created (the server then listens on loopback only)."""
+
+
+class Unauthorized(OrbitviewError):
+    """No key, or not a live one."""
+
+    code = "invalid_api_key"
+    status = 401
+
+
+class Gate:
+    """Looks keys up and counts requests."""
+
+    def __init__(self, queue: JobQueue) -> None:
+        self._queue = queue
+        self._recent: dict[str, deque[float]] = {}
+        self._lock = threading.Lock()
+
+    def enter(self, request: Request, body_key: object = None) -> dict[str, Any]:
+        """The key's record.
+
+        Raises:
+            Unauthorized: keys exist and none that lives was given.
+        """
+        header = request.headers.get("authorization", "")
+        text = header[7:].strip() if header[:7].lower() == "bearer " else request.headers.get("x-api-key") or body_key
+        found = self._queue.records.find_key(str(text)) if text else None
+        if found is not None:
+            return found
+        if not self._queue.records.any_key():
+            return OPEN_KEY
+        raise Unauthorized(
+            "Invalid Api Key", hint="Send a key as `key` in the body, as Authorization: Bearer, or as X-API-Key."
+        )
+
+    def admit(self, key: dict[str, Any]) -> None:
+        """Count one job request against the key's limits.
+
+        Raises:
+            Busy: too many a minute, or too many at once.
+        """
+        if key["at_once"] and self._queue.records.waiting(key["id"]) >= key["at_once"]:
+            raise Busy("Rate limit exceeded", hint=f"This key may have {key['at_once']} jobs at once.", retry_after=5)
+        if not key["per_minute"]:
+            return
+        now = time.monotonic()
+        with self._lock:
+            recent = self._recent.setdefault(key["id"], deque())
+            while recent and recent[0] < now - 60:
+                recent.popleft()
+            if len(recent) >= key["per_minute"]:
+                wait = int(61 - (now - recent[0]))
+                raise Busy(
+                    "Rate limit exceeded",
+                    hint=f"This key may start {key['per_minute']} jobs a minute.",
+                    retry_after=wait,
+                )
+            recent.append(now)

@@ -1,0 +1,240 @@
+"""From what clients send, loosely typed, to one checked job request."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+import secrets
+import uuid
+from typing import Any
+
+from ..cameras import DEFAULT_RIG, Camera, rig
+from ..engines import engine_names, get_engine
+from ..errors import InvalidImage, InvalidRequest, OrbitviewError
+from ..images import load_image
+from ..outputs import FORMATS, parse_background
+from ..storage import Storage
+
+Row = dict[str, Any]
+Errors = dict[str, list[str]]
+YES, NO = {"yes", "true", "1", "on"}, {"no", "false", "0", "off"}
+
+
+class BadFields(InvalidRequest):
+    """Some fields are wrong; all of them at once, by name."""
+
+    def __init__(self, fields: Errors) -> None:
+        self.fields = fields
+        first = next(iter(fields.values()))[0]
+        super().__init__(first, hint="", field=next(iter(fields)))
+
+
+class Reader:
+    """Takes fields out of a loosely typed body: numbers as strings, null and "" as absent, yes/no as flags."""
+
+    def __init__(self, body: Row) -> None:
+        self.body = {str(k): v for k, v in body.items() if v is not None and v != ""}
+        self.errors: Errors = {}
+
+    def fail(self, name: str, message: str) -> None:
+        """Note an error."""
+        self.errors.setdefault(name, []).append(message)
+
+    def text(self, name: str, most: int = 2000) -> str | None:
+        """A string, or None."""
+        value = self.body.get(name)
+        if value is None:
+            return None
+        if isinstance(value, dict | list):
+            self.fail(name, f"The {name} field must be a string.")
+            return None
+        if len(str(value)) > most:
+            self.fail(name, f"The {name} field may not be greater than {most} characters.")
+            return None
+        return str(value)
+
+    def number(self, name: str, default: Any, low: float, high: float, whole: bool = True) -> Any:
+        """A number between limits."""
+        value = self.body.get(name)
+        if value is None:
+            return default
+        try:
+            if isinstance(value, bool):
+                raise ValueError
+            number = float(value)
+            if whole and number != int(number):
+                raise ValueError
+        except (TypeError, ValueError, OverflowError):
+            self.fail(name, f"The {name} field must be {'an integer' if whole else 'a number'}.")
+            return default
+        if not low <= number <= high:
+            self.fail(name, f"The {name} field must be between {low:g} and {high:g}.")
+            return default
+        return int(number) if whole else number
+
+    def flag(self, name: str) -> bool:
+        """Yes or no."""
+        value = str(self.body.get(name, "no")).strip().lower()
+        if value not in YES | NO:
+            self.fail(name, f"The {name} field must be yes or no.")
+        return value in YES
+
+    def done(self) -> None:
+        """Raise what was noted."""
+        if self.errors:
+            raise BadFields(self.errors)
+
+
+def read_request(body: Row, storage: Storage, most_steps: int = 50) -> Row:
+    """Check a multiview body; the picture is taken into storage unless it is a URL.
+
+    Raises:
+        BadFields: with every wrong field.
+    """
+    reader = Reader(body)
+    engine = reader.text("engine") or "auto"
+    try:
+        engine = get_engine(engine).info.name
+    except OrbitviewError as error:
+        reader.fail("engine", str(error))
+    background = reader.text("background") or ("transparent" if reader.flag("transparent") else "white")
+    try:
+        parse_background(background)
+    except OrbitviewError as error:
+        reader.fail("background", str(error))
+    width, height = reader.number("width", 640, 64, 1024), reader.number("height", 960, 64, 1024)
+    guidance = reader.number("guidance_scale", None, 1, 20, whole=False)
+    steps = reader.number("num_inference_steps", None, 1, most_steps)
+    seed = reader.number("seed", None, 0, 2**53)
+    cameras = _cameras(reader)
+    count = len(cameras) if isinstance(cameras, list) else 6
+    formats = _formats(reader)
+    request: Row = {
+        "engine": engine,
+        "cameras": cameras,
+        "size": reader.number("size", max(32, min(width // 2, height // 3) if count == 6 else 320), 32, 1024),
+        "width": width,
+        "height": height,
+        "background": background,
+        "formats": formats,
+        "elevation": reader.number("elevation", None, -90, 90, whole=False),
+        "seed": secrets.randbelow(2**31) if seed is None else seed,
+        "prompt": reader.text("prompt"),
+        "negative_prompt": reader.text("negative_prompt"),
+        "temp": reader.flag("temp"),
+        "base64": reader.flag("base64"),
+        "steps_sent": steps if steps is not None else 50,
+        "guidance_sent": (int(guidance) if guidance == int(guidance) else guidance) if guidance is not None else 4,
+    }
+    # The hosted service's own defaults are no wish of the caller's: an engine without steps need not report them.
+    features = get_engine(engine).info.features if "engine" not in reader.errors else frozenset()
+    for name, value, feature in (("steps", steps, "steps"), ("guidance", guidance, "guidance")):
+        if feature in features or value is not None:
+            request[name] = value
+    if "image" not in reader.body:
+        reader.fail("image", "The image field is required.")
+    reader.done()
+    try:
+        request["image"] = take_image(reader.body["image"], storage)
+    except OrbitviewError as error:
+        raise BadFields({"image": [str(error)]}) from error
+    return request
+
+
+def _cameras(reader: Reader) -> str | list[Row]:
+    given = reader.body.get("cameras")
+    name = reader.text("rig") or DEFAULT_RIG
+    if isinstance(given, str):
+        name, given = given, None
+    if given is None:
+        try:
+            rig(name)
+        except OrbitviewError as error:
+            reader.fail("rig", str(error))
+        return name
+    if not isinstance(given, list) or not 1 <= len(given) <= 64:
+        reader.fail("cameras", "The cameras field must be a list of 1 to 64 cameras.")
+        return name
+    cameras = []
+    for entry in given:
+        try:
+            if not isinstance(entry, dict) or set(entry) - {"azimuth", "elevation", "distance", "fov"}:
+                raise InvalidRequest("A camera is an object with azimuth, elevation, and perhaps distance and fov.")
+            values: Row = {k: float(v) for k, v in entry.items() if v is not None}
+            Camera(**values)
+            cameras.append(values)
+        except (OrbitviewError, TypeError, ValueError) as error:
+            reader.fail(
+                "cameras", str(error) if isinstance(error, OrbitviewError) else "A camera's fields must be numbers."
+            )
+            break
+    return cameras
+
+
+def _formats(reader: Reader) -> list[str]:
+    given = reader.body.get("formats", [])
+    names = [n.strip() for n in given.split(",")] if isinstance(given, str) else given
+    if not isinstance(names, list) or not all(isinstance(n, str) and n in FORMATS for n in names):
+        reader.fail("formats", f"The formats field may name: {', '.join(FORMATS)}.")
+        return []
+    return list(dict.fromkeys(names))
+
+
+def take_image(image: object, storage: Storage) -> Row:
+    """Where a job finds its picture: ``{"url": …}``, or ``{"key": …}`` of the copy that was stored now.
+
+    Raises:
+        InvalidImage: bytes, data URL or base64 that are no picture.
+    """
+    if isinstance(image, str) and re.match(r"https?://", image, re.IGNORECASE):
+        key = storage.own_key(image)
+        return {"key": key} if key else {"url": image[:4000]}
+    data = image if isinstance(image, bytes) else decode_base64(image)
+    picture = load_image(data)
+    del picture
+    key = f"generations/{uuid.uuid4()}.{_ending(data)}"
+    storage.put(key, data)
+    return {"key": key, "temporary": True}
+
+
+def decode_base64(image: object) -> bytes:
+    """Bytes of a ``data:`` URL or bare base64.
+
+    Raises:
+        InvalidImage: it is neither.
+    """
+    if not isinstance(image, str):
+        raise InvalidImage("The image must be a URL, a data: URL or base64.", field="image")
+    text = image.strip()
+    if text[:5].lower() == "data:":
+        head, comma, text = text.partition(",")
+        if not comma or ";base64" not in head.lower():
+            raise InvalidImage("The data: URL is not base64.", hint="Use data:image/png;base64,…", field="image")
+    text = re.sub(r"\s+", "", text).replace("-", "+").replace("_", "/")
+    try:
+        return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise InvalidImage(
+            "The image is neither a URL nor base64.",
+            hint="Send http(s)://…, data:image/png;base64,… or bare base64.",
+            field="image",
+        ) from error
+
+
+def _ending(data: bytes) -> str:
+    kinds = {
+        b"\x89PNG": "png",
+        b"\xff\xd8": "jpg",
+        b"GIF8": "gif",
+        b"RIFF": "webp",
+        b"BM": "bmp",
+        b"II": "tif",
+        b"MM": "tif",
+    }
+    return next((ending for magic, ending in kinds.items() if data.startswith(magic)), "avif")
+
+
+def known_engines() -> list[str]:
+    """For documents."""
+    return ["auto", *engine_names()]

@@ -1,0 +1,419 @@
+"""Our own REST: real status codes, RFC 9457 problems, idempotency, paging, events."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
+from fastapi.responses import JSONResponse, StreamingResponse
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.concurrency import run_in_threadpool
+
+from ..engines import engine_names
+from ..engines.registry import load_engine
+from ..errors import InvalidRequest, OrbitviewError
+from ..jobs.answers import artefacts
+from ..jobs.queue import JobQueue
+from .requests import read_request
+from .v5 import _webhook, read_body, store_upload, wait_for
+
+router = APIRouter(prefix="/v1", tags=["Views"])
+Row = dict[str, Any]
+
+
+class NotFound(OrbitviewError):
+    """No such thing, or not this key's."""
+
+    code = "not_found"
+    status = 404
+
+
+class CameraModel(BaseModel):
+    """A camera on an orbit around the object, angles in degrees."""
+
+    model_config = ConfigDict(extra="forbid")
+    azimuth: float = 0
+    elevation: float = Field(0, ge=-90, le=90)
+    distance: float | None = Field(
+        None, description="In bounding-box diagonals; null: far enough to see the whole object."
+    )
+    fov: float = Field(30, ge=1, le=120)
+
+
+class ViewsRequest(BaseModel):
+    """What to make of one picture."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"image": "https://example.com/chair.png", "rig": "sides-4", "formats": ["glb"]}]
+        }
+    )
+    image: str = Field(description="http(s) URL, data: URL or base64 of the picture.")
+    engine: str = Field("auto", description="See GET /v1/engines.")
+    rig: str | None = Field(None, description="Named cameras; by default six views around.")
+    cameras: list[CameraModel] | None = Field(None, max_length=64)
+    size: int | None = Field(None, ge=32, le=1024)
+    width: int = Field(640, ge=64, le=1024)
+    height: int = Field(960, ge=64, le=1024)
+    background: str = "white"
+    elevation: float | None = Field(None, ge=-90, le=90, description="Of the picture's camera, if known.")
+    formats: list[Literal["grid", "views", "turntable", "turntable-mp4", "turntable-gif", "glb", "zip"]] = []
+    seed: int | None = Field(None, ge=0, le=2**53)
+    num_inference_steps: int | None = Field(None, ge=1, le=100)
+    guidance_scale: float | None = Field(None, ge=1, le=20)
+    prompt: str | None = None
+    negative_prompt: str | None = None
+    webhook: str | None = None
+    track_id: str | None = None
+    priority: int = Field(10, ge=1, le=100, description="Lower runs first among the key's own jobs.")
+
+
+class FileModel(BaseModel):
+    """One result."""
+
+    name: str
+    format: str
+    url: str
+    camera: CameraModel | None = None
+
+
+class ErrorModel(BaseModel):
+    """Why a job ended without a result."""
+
+    code: str
+    message: str
+    hint: str | None = None
+    field: str | None = None
+
+
+class JobModel(BaseModel):
+    """A job and, once it is there, its result."""
+
+    id: int
+    status: Literal["queued", "processing", "success", "failed", "cancelled"]
+    engine: str
+    progress: float = Field(description="0 to 1")
+    stage: str
+    position: int | None = Field(description="Jobs before this one; null once it has ended.")
+    eta: int | None = Field(description="Seconds until it should be done; null once it has ended.")
+    created: float
+    started: float | None
+    finished: float | None
+    seed: int
+    files: list[FileModel]
+    meta: dict[str, Any]
+    error: ErrorModel | None
+
+
+class Problem(BaseModel):
+    """RFC 9457 problem details."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    hint: str | None = None
+    errors: dict[str, list[str]] | None = None
+    retry_after: int | None = None
+
+
+PROBLEMS: dict[int | str, dict[str, Any]] = {
+    status: {"model": Problem, "description": text}
+    for status, text in {
+        400: "Malformed",
+        401: "No valid key",
+        404: "Not found",
+        409: "Conflict",
+        413: "Too large",
+        422: "Wrong fields",
+        429: "Too many",
+    }.items()
+}
+
+
+def current_key(request: Request) -> Row:
+    """Dependency: the caller's key."""
+    key: Row = request.app.state.gate.enter(request)
+    return key
+
+
+Key = Annotated[Row, Depends(current_key)]
+
+
+def present(job: Row, queue: JobQueue) -> Row:
+    """A job as :class:`JobModel`."""
+    request = json.loads(job["request"])
+    is_open = job["status"] in ("queued", "processing")
+    return {
+        **{k: job[k] for k in ("id", "status", "engine", "progress", "stage", "created", "started", "finished")},
+        "position": queue.position(job),
+        "eta": queue.eta_of(job) if is_open else None,
+        "seed": request["seed"],
+        "files": artefacts(job, queue),
+        "meta": json.loads(job["meta"] or "{}"),
+        "error": json.loads(job["error"]) if job["error"] else None,
+    }
+
+
+def _job(queue: JobQueue, job_id: int, key: Row) -> Row:
+    job = queue.records.job(job_id, key["id"]) if 0 < job_id < 2**53 else None
+    if job is None:
+        raise NotFound("There is no such job.", hint="Jobs are seen only by the key that made them, until they expire.")
+    return job
+
+
+@router.post(
+    "/views",
+    status_code=202,
+    response_model=JobModel,
+    responses={200: {"model": JobModel, "description": "Done (Prefer: wait)"}, **PROBLEMS},
+)
+async def create_views(
+    body: ViewsRequest,
+    request: Request,
+    response: Response,
+    key: Key,
+    prefer: Annotated[
+        str | None, Header(description="wait or wait=SECONDS: answer when the job has ended, 60 s at most.")
+    ] = None,
+    idempotency_key: Annotated[str | None, Header(max_length=200)] = None,
+) -> Row:
+    """Queue a job."""
+    queue: JobQueue = request.app.state.queue
+    await run_in_threadpool(request.app.state.gate.admit, key)
+    fields = body.model_dump(exclude_none=True)
+    wanted = await run_in_threadpool(read_request, fields, queue.storage, 100)
+    if idempotency_key and body.seed is None:
+        wanted["seed"] = int.from_bytes(
+            idempotency_key.encode()[:4].ljust(4, b"0")
+        )  # a repeated request must be the same request
+    if idempotency_key and wanted["image"].get("temporary"):
+        wanted["image_hash"] = _digest(body.image)
+    job = await run_in_threadpool(
+        _submit, queue, wanted, key["id"], _webhook(fields), body.track_id, idempotency_key, body.priority
+    )
+    seconds = _wait(prefer)
+    if seconds:
+        job = await wait_for(queue, job, seconds)
+        response.headers["Preference-Applied"] = "wait"
+    if job["status"] not in ("queued", "processing"):
+        response.status_code = 200
+    response.headers["Location"] = f"/v1/jobs/{job['id']}"
+    return await run_in_threadpool(present, job, queue)
+
+
+def _digest(text: str) -> str:
+    import hashlib
+
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _submit(
+    queue: JobQueue,
+    wanted: Row,
+    key_id: str,
+    webhook: str | None,
+    track_id: str | None,
+    token: str | None,
+    priority: int,
+) -> Row:
+    """Submit; a stored copy of a repeated request's picture gets out of the way."""
+    copy = wanted["image"].get("key") if wanted["image"].get("temporary") else None
+    if token and copy:
+        before = queue.records.by_idempotency(key_id, token)
+        if before is not None:
+            wanted["image"] = json.loads(before["request"])["image"]
+            queue.storage.delete([copy])
+    return queue.submit(wanted, key_id, webhook=webhook, track_id=track_id, idempotency=token, priority=priority)
+
+
+def _wait(prefer: str | None) -> float:
+    for part in (prefer or "").split(","):
+        name, _, value = part.strip().partition("=")
+        if name.lower() == "wait":
+            return min(float(value), 60.0) if value.isdigit() else 60.0
+    return 0.0
+
+
+class JobPage(BaseModel):
+    """Jobs, newest first."""
+
+    jobs: list[JobModel]
+    next: int | None = Field(description="Pass as `before` for the next page; null on the last.")
+
+
+@router.get("/jobs", response_model=JobPage, responses=PROBLEMS)
+def list_jobs(
+    request: Request,
+    key: Key,
+    before: Annotated[int | None, Query(ge=1, le=2**53)] = None,
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+) -> Row:
+    """The key's jobs, newest first."""
+    queue: JobQueue = request.app.state.queue
+    rows = queue.records.list_jobs(key["id"], before, limit + 1)
+    more = len(rows) > limit
+    return {"jobs": [present(row, queue) for row in rows[:limit]], "next": rows[limit - 1]["id"] if more else None}
+
+
+@router.get("/jobs/{job_id}", response_model=JobModel, responses=PROBLEMS)
+def get_job(job_id: int, request: Request, key: Key) -> Row:
+    """One job."""
+    queue: JobQueue = request.app.state.queue
+    return present(_job(queue, job_id, key), queue)
+
+
+@router.delete("/jobs/{job_id}", status_code=204, responses=PROBLEMS)
+def delete_job(job_id: int, request: Request, key: Key) -> None:
+    """Cancel a job that waits or runs; delete one that has ended, with its files."""
+    queue: JobQueue = request.app.state.queue
+    job = _job(queue, job_id, key)
+    if not queue.cancel(job):
+        queue.delete(queue.records.job(job_id) or job)
+
+
+@router.get(
+    "/jobs/{job_id}/events",
+    responses={200: {"content": {"text/event-stream": {}}, "description": "Server-sent events"}, **PROBLEMS},
+)
+async def job_events(job_id: int, request: Request, key: Key) -> StreamingResponse:
+    """Queue position, percent and stage as they change; the last event is ``done`` with the whole job."""
+    queue: JobQueue = request.app.state.queue
+    await run_in_threadpool(_job, queue, job_id, key)
+
+    async def stream() -> AsyncIterator[str]:
+        last: tuple[Any, ...] = ()
+        spoke = time.monotonic()
+        while not await request.is_disconnected():
+            job = await run_in_threadpool(queue.records.job, job_id)
+            if job is None:
+                return
+            if job["status"] not in ("queued", "processing"):
+                yield f"event: done\ndata: {json.dumps(await run_in_threadpool(present, job, queue))}\n\n"
+                return
+            now = (job["status"], job["progress"], job["stage"], await run_in_threadpool(queue.position, job))
+            if now != last:
+                last, spoke = now, time.monotonic()
+                data = {"status": now[0], "percent": round(100 * now[1], 1), "stage": now[2], "position": now[3]}
+                data["eta"] = await run_in_threadpool(queue.eta_of, job)
+                yield f"event: progress\ndata: {json.dumps(data)}\n\n"
+            elif time.monotonic() - spoke > 15:
+                spoke = time.monotonic()
+                yield ": still here\n\n"
+            await asyncio.sleep(0.1)
+
+    return StreamingResponse(
+        stream(), media_type="text/event-stream", headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    )
+
+
+class DeliveryModel(BaseModel):
+    """One attempt at a webhook."""
+
+    event: str
+    attempt: int
+    at: float
+    status: int | None
+    error: str | None
+
+
+@router.get("/jobs/{job_id}/webhooks", response_model=list[DeliveryModel], responses=PROBLEMS)
+def list_deliveries(job_id: int, request: Request, key: Key) -> list[Row]:
+    """The delivery log of a job's webhook."""
+    queue: JobQueue = request.app.state.queue
+    return queue.records.deliveries_of(_job(queue, job_id, key)["id"])
+
+
+@router.post("/jobs/{job_id}/webhooks", status_code=202, responses=PROBLEMS)
+def redeliver(job_id: int, request: Request, key: Key) -> Row:
+    """Send the webhook again, with the same event id."""
+    queue: JobQueue = request.app.state.queue
+    job = _job(queue, job_id, key)
+    if not job["webhook"]:
+        raise InvalidRequest("This job has no webhook.", field="webhook")
+    if job["status"] in ("queued", "processing"):
+        raise InvalidRequest("This job has not ended yet.", hint="Its webhook is sent when it does.")
+    attempt = 1 + max((d["attempt"] for d in queue.records.deliveries_of(job_id)), default=0)
+    queue.announce(job, attempt)
+    return {"event": f"evt_{job['uid']}", "attempt": attempt}
+
+
+class UploadModel(BaseModel):
+    """A stored picture."""
+
+    id: int
+    url: str
+
+
+@router.post("/images", status_code=201, response_model=UploadModel, responses=PROBLEMS)
+async def upload_image(request: Request, key: Key) -> Row:
+    """Store a picture: a multipart part or JSON field named ``image``, or the raw bytes of an ``image/*`` body."""
+    queue: JobQueue = request.app.state.queue
+    if request.headers.get("content-type", "").lower().startswith(("image/", "application/octet-stream")):
+        image: object = await request.body()
+    else:
+        image = (await read_body(request)).get("image")
+    if not image:
+        raise InvalidRequest(
+            "There is no picture in the request.", hint="Send it as a part or field named image.", field="image"
+        )
+    number, link = await run_in_threadpool(store_upload, queue, key["id"], image, False)
+    return {"id": number, "url": link}
+
+
+class EngineModel(BaseModel):
+    """An engine and what it honours."""
+
+    name: str
+    summary: str
+    licence: str
+    features: list[str]
+    rig: str | None
+    ready: bool
+    reason: str
+    hint: str
+
+
+@router.get("/engines", response_model=list[EngineModel], responses=PROBLEMS)
+def list_engines(key: Key) -> list[Row]:
+    """What is installed, and whether it can run here."""
+    found = []
+    for name in engine_names():
+        engine = load_engine(name)
+        state, info = engine.readiness(), engine.info
+        found.append(
+            {
+                "name": name,
+                "summary": info.summary,
+                "licence": info.licence,
+                "features": sorted(info.features),
+                "rig": info.rig,
+                "ready": state.ready,
+                "reason": state.reason,
+                "hint": state.hint,
+            }
+        )
+    return found
+
+
+def problem(error: OrbitviewError) -> JSONResponse:
+    """RFC 9457 body of an error."""
+    fields = getattr(error, "fields", None) or ({error.field: [str(error)]} if error.field else None)
+    body = {
+        "type": f"urn:orbitview:{error.code}",
+        "title": error.code.replace("_", " "),
+        "status": error.status,
+        "detail": error.message,
+        "hint": error.hint or None,
+        "errors": fields,
+        "retry_after": getattr(error, "retry_after", None),
+    }
+    headers = {"Retry-After": str(body["retry_after"])} if body["retry_after"] else {}
+    if error.status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    content = {k: v for k, v in body.items() if v is not None}
+    return JSONResponse(content, error.status, headers, media_type="application/problem+json")

@@ -1,0 +1,248 @@
+"""The hosted service's routes, answered field for field."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+import uuid
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import UploadFile
+
+from ..errors import InvalidRequest, OrbitviewError
+from ..jobs.answers import fetch_answer
+from ..jobs.queue import Busy, JobQueue
+from .auth import Unauthorized
+from .requests import BadFields, decode_base64, read_request
+
+router = APIRouter(tags=["Hosted API"])
+Row = dict[str, Any]
+
+FETCH_PATHS = (
+    "/api/v3/fetch/{job_id}",
+    "/api/v3/dreambooth/fetch/{job_id}",
+    "/api/v4/dreambooth/fetch/{job_id}",
+    "/api/v5/fetch/{job_id}",
+    "/api/v6/image_editing/fetch/{job_id}",
+    "/api/v6/images/fetch/{job_id}",
+    "/api/v1/image_editing/fetch/{job_id}",
+)
+VIEW_PATHS = (
+    "/api/v5/multiview",
+    "/api/v6/image_editing/multiview",
+    "/api/v6/images/multiview",
+    "/api/v1/image_editing/multiview",
+)
+_TIP = (
+    "1. Make sure you are passing Content-Type: application/json in header. "
+    "2. Make sure you are doing POST request with valid JSON."
+)
+
+
+async def read_body(request: Request) -> Row:
+    """JSON, form or multipart as one flat dictionary; uploaded parts as bytes.
+
+    Raises:
+        InvalidRequest: it is none of these.
+    """
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind in ("multipart/form-data", "application/x-www-form-urlencoded"):
+        try:
+            form = await request.form(max_part_size=64 * 2**20)
+        except Exception as error:
+            raise InvalidRequest("The form cannot be read.", hint=_TIP) from error
+        body: Row = {}
+        for name, value in form.multi_items():
+            body[name] = await value.read() if isinstance(value, UploadFile) else value
+        for name in ("cameras", "formats"):
+            if isinstance(body.get(name), str) and body[name].lstrip().startswith("["):
+                try:
+                    body[name] = json.loads(body[name])
+                except ValueError as error:
+                    raise BadFields({name: [f"The {name} field is not valid JSON."]}) from error
+        return body
+    raw = await request.body()
+    if not raw.strip():
+        return {}
+    try:
+        parsed = json.loads(raw)
+    except (ValueError, RecursionError) as error:
+        raise InvalidRequest("The body is not valid JSON.", hint=_TIP) from error
+    if not isinstance(parsed, dict):
+        raise InvalidRequest("The body must be a JSON object.", hint=_TIP)
+    return parsed
+
+
+def answer(request: Request, body: Row, status: int = 200) -> JSONResponse:
+    """HTTP 200 whatever happened, as old clients expect, unless real status codes are on."""
+    queue: JobQueue = request.app.state.queue
+    return JSONResponse(body, status if queue.settings.real_status else 200)
+
+
+def vendor_error(error: OrbitviewError) -> Row:
+    """An error in the hosted service's words."""
+    if isinstance(error, BadFields):
+        return {"status": "error", "message": error.fields}
+    if isinstance(error, Busy):
+        return {"status": "error", "message": error.message, "tips": error.hint, "retry_after": error.retry_after}
+    if isinstance(error, Unauthorized):
+        return {"status": "error", "message": error.message, "tip": _TIP}
+    if error.field:
+        return {"status": "error", "message": {error.field: [str(error)]}}
+    return {"status": "error", "message": error.message, "tip": error.hint or _TIP}
+
+
+async def multiview(request: Request) -> JSONResponse:
+    """One picture in, one grid of views out; see the contract for every field."""
+    queue: JobQueue = request.app.state.queue
+    gate = request.app.state.gate
+    try:
+        body = await read_body(request)
+        key = await run_in_threadpool(gate.enter, request, body.get("key"))
+        await run_in_threadpool(gate.admit, key)
+        wanted = await run_in_threadpool(read_request, body, queue.storage)
+        webhook = _webhook(body)
+        track = body.get("track_id")
+        job = await run_in_threadpool(
+            queue.submit, wanted, key["id"], webhook=webhook, track_id=None if track in (None, "") else str(track)
+        )
+    except OrbitviewError as error:
+        return answer(request, vendor_error(error), error.status)
+    job = await wait_for(queue, job, queue.settings.compatible_wait)
+    body = await run_in_threadpool(fetch_answer, job, queue)
+    return answer(request, body, 200 if body["status"] in ("success", "processing") else 422)
+
+
+def _webhook(body: Row) -> str | None:
+    url = body.get("webhook")
+    if url in (None, ""):
+        return None
+    if not isinstance(url, str) or not url.lower().startswith(("http://", "https://")) or len(url) > 2000:
+        raise BadFields({"webhook": ["The webhook field must be an http or https URL."]})
+    return url
+
+
+async def wait_for(queue: JobQueue, job: Row, seconds: float) -> Row:
+    """The job's record once it has ended, or after ``seconds``."""
+    deadline = time.monotonic() + seconds
+    pause = 0.02
+    while job["status"] in ("queued", "processing") and time.monotonic() < deadline:
+        await asyncio.sleep(pause)
+        pause = min(0.15, pause * 1.3)
+        found = await run_in_threadpool(queue.records.job, job["id"])
+        if found is None:
+            break
+        job = found
+    return job
+
+
+async def fetch(request: Request, job_id: str) -> JSONResponse:
+    """The job's state, and its output once it is there."""
+    queue: JobQueue = request.app.state.queue
+    try:
+        body = await read_body(request) if request.method == "POST" else {}
+        key = await run_in_threadpool(
+            request.app.state.gate.enter, request, body.get("key") or request.query_params.get("key")
+        )
+        job = (
+            await run_in_threadpool(queue.records.job, int(job_id), key["id"])
+            if job_id.isdigit() and len(job_id) < 15
+            else None
+        )
+        if job is None:
+            return answer(
+                request,
+                {"status": "failed", "id": job_id[:20], "message": "There is no such request.", "output": ""},
+                404,
+            )
+        return answer(request, await run_in_threadpool(fetch_answer, job, queue))
+    except OrbitviewError as error:
+        return answer(request, vendor_error(error), error.status)
+
+
+for path in VIEW_PATHS:
+    router.add_api_route(path, multiview, methods=["POST"], summary="Six views of an object (hosted contract)")
+for path in FETCH_PATHS:
+    router.add_api_route(
+        path, fetch, methods=["GET", "POST"], summary="The result of a queued request (hosted contract)"
+    )
+
+
+@router.post("/api/v3/system_load", summary="Queue length (hosted contract)")
+@router.post("/api/v1/enterprise/system_details", summary="Models and queue (hosted contract)")
+async def system_load(request: Request) -> JSONResponse:
+    """How many requests wait, and for how many seconds."""
+    queue: JobQueue = request.app.state.queue
+    try:
+        body = await read_body(request)
+        await run_in_threadpool(request.app.state.gate.enter, request, body.get("key"))
+    except OrbitviewError as error:
+        return answer(request, vendor_error(error), error.status)
+    waiting = await run_in_threadpool(queue.records.waiting)
+    seconds = queue.eta(waiting - 1, "lift") if waiting else 0
+    if request.url.path.endswith("system_details"):
+        from ..engines import engine_names
+
+        return answer(request, {"model_count": len(engine_names()), "queue_time": seconds, "status": "ok"})
+    return answer(request, {"queue_num": waiting, "queue_time": seconds, "status": "ok"})
+
+
+@router.post("/api/v3/base64_crop", summary="Upload a picture (hosted contract)")
+async def base64_crop(request: Request) -> JSONResponse:
+    """Store a base64 picture and give its link, squared to its middle where ``crop`` is true."""
+    queue: JobQueue = request.app.state.queue
+    try:
+        body = await read_body(request)
+        key = await run_in_threadpool(request.app.state.gate.enter, request, body.get("key"))
+        if body.get("image") in (None, ""):
+            raise BadFields({"image": ["The image field is required."]})
+        number, link = await run_in_threadpool(
+            store_upload, queue, key["id"], body["image"], str(body.get("crop", "")).lower() in ("true", "yes", "1")
+        )
+    except OrbitviewError as error:
+        return answer(request, vendor_error(error), error.status)
+    text = "image uploaded"
+    return answer(request, {"status": "success", "messege": text, "message": text, "link": link, "request_id": number})
+
+
+def store_upload(queue: JobQueue, key_id: str, image: object, crop: bool) -> tuple[int, str]:
+    """Decode, normalise to PNG and keep a picture; its number and link."""
+    import io
+
+    from ..images import load_image
+
+    picture = load_image(image if isinstance(image, bytes) else decode_base64(image))
+    if crop:
+        side = min(picture.size)
+        left, top = (picture.width - side) // 2, (picture.height - side) // 2
+        picture = picture.crop((left, top, left + side, top + side))
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG", compress_level=3)
+    name = f"uploads/{uuid.uuid4()}.png"
+    queue.storage.put(name, buffer.getvalue())
+    return queue.records.add_upload(key_id, name), queue.storage.link(name)
+
+
+@router.post("/api/v3/delete_image", summary="Delete an uploaded picture (hosted contract)")
+async def delete_image(request: Request) -> JSONResponse:
+    """Forget an upload of one's own."""
+    queue: JobQueue = request.app.state.queue
+    try:
+        body = await read_body(request)
+        key = await run_in_threadpool(request.app.state.gate.enter, request, body.get("key"))
+        number = str(body.get("request_id", ""))
+        file = (
+            await run_in_threadpool(queue.records.take_upload, int(number), key["id"])
+            if number.isdigit() and len(number) < 15
+            else None
+        )
+        if file is None:
+            raise BadFields({"request_id": ["There is no uploaded image with this request_id."]})
+        await run_in_threadpool(queue.storage.delete, [file])
+    except OrbitviewError as error:
+        return answer(request, vendor_error(error), error.status)
+    return answer(request, {"status": "success", "messege": "image deleted", "message": "image deleted"})

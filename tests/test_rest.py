@@ -1,0 +1,282 @@
+"""Our own REST, keys, webhooks and recovery, against real server processes."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from server_process import Server, running, wait_until_ended
+from standardwebhooks import Webhook
+from test_contract import PICTURE
+
+SMALL = {"image": PICTURE, "size": 48, "width": 128, "height": 192}
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with running(tmp_path_factory.mktemp("rest"), allow_hosts="127.0.0.1") as server:
+        yield server
+
+
+def test_a_job_is_accepted_and_followed(server: Server) -> None:
+    answer = httpx.post(server.url + "/v1/views", json=SMALL | {"formats": ["views"]})
+    assert answer.status_code == 202
+    job = answer.json()
+    assert answer.headers["location"] == f"/v1/jobs/{job['id']}"
+    seen: list[tuple[str, dict[str, Any]]] = []
+    with httpx.stream("GET", f"{server.url}/v1/jobs/{job['id']}/events", timeout=60) as events:
+        assert events.headers["content-type"].startswith("text/event-stream")
+        name = ""
+        for line in events.iter_lines():
+            if line.startswith("event: "):
+                name = line[7:]
+            elif line.startswith("data: "):
+                seen.append((name, json.loads(line[6:])))
+    assert seen[-1][0] == "done"
+    assert seen[-1][1]["status"] == "success"
+    percents = [data["percent"] for name, data in seen if name == "progress"]
+    assert percents == sorted(percents)
+    done = httpx.get(f"{server.url}/v1/jobs/{job['id']}").json()
+    assert done["progress"] == 1
+    assert {"grid.png", "view-000.png", "views.json"} <= {f["name"] for f in done["files"]}
+
+
+def test_prefer_wait_answers_with_the_result(server: Server) -> None:
+    answer = httpx.post(server.url + "/v1/views", json=SMALL, headers={"Prefer": "wait=30"}, timeout=60)
+    assert answer.status_code == 200
+    assert answer.json()["status"] == "success"
+
+
+def test_problems(server: Server) -> None:
+    wrong = httpx.post(server.url + "/v1/views", json={"width": 1, "rig": 5})
+    assert wrong.status_code == 422
+    assert wrong.headers["content-type"] == "application/problem+json"
+    assert {"image", "width", "rig"} <= wrong.json()["errors"].keys()
+    for path in ("/v1/jobs/999999", "/v1/jobs/999999/events", "/v1/nothing"):
+        missing = httpx.get(server.url + path)
+        assert missing.status_code == 404
+        assert missing.json()["title"] == "not found"
+    assert httpx.post(server.url + "/v1/views", json=SMALL | {"engine": "warp"}).status_code == 422
+    assert httpx.put(server.url + "/v1/jobs").status_code == 405
+
+
+def test_idempotency(server: Server) -> None:
+    headers = {"Idempotency-Key": "order-17"}
+    first, again = (httpx.post(server.url + "/v1/views", json=SMALL, headers=headers).json() for _ in range(2))
+    assert first["id"] == again["id"]
+    other = httpx.post(server.url + "/v1/views", json=SMALL | {"size": 64}, headers=headers)
+    assert other.status_code == 409
+    wait_until_ended(server.url, first["id"])
+
+
+def test_paging(server: Server) -> None:
+    for _ in range(3):
+        httpx.post(server.url + "/v1/views", json=SMALL, headers={"Prefer": "wait"}, timeout=60)
+    ids: list[int] = []
+    before = None
+    while True:
+        page = httpx.get(server.url + "/v1/jobs", params={"limit": 2} | ({"before": before} if before else {})).json()
+        ids += [job["id"] for job in page["jobs"]]
+        before = page["next"]
+        if before is None:
+            break
+    assert ids == sorted(set(ids), reverse=True)
+    assert len(ids) >= 3
+
+
+def test_cancel_and_delete(server: Server) -> None:
+    slow = SMALL | {"size": 1024, "rig": "orbit-200"}
+    running_job, waiting = (httpx.post(server.url + "/v1/views", json=slow).json()["id"] for _ in range(2))
+    deadline = time.monotonic() + 20
+    while httpx.get(f"{server.url}/v1/jobs/{running_job}").json()["stage"] != "render" and time.monotonic() < deadline:
+        time.sleep(0.05)
+    for job in (waiting, running_job):
+        assert httpx.delete(f"{server.url}/v1/jobs/{job}").status_code == 204
+        assert httpx.get(f"{server.url}/v1/jobs/{job}").json()["status"] == "cancelled"
+    # The worker is free again at once.
+    done = httpx.post(server.url + "/v1/views", json=SMALL, headers={"Prefer": "wait"}, timeout=60).json()
+    assert done["status"] == "success"
+    link = done["files"][0]["url"]
+    assert httpx.delete(f"{server.url}/v1/jobs/{done['id']}").status_code == 204
+    assert httpx.get(link).status_code == 404
+    assert httpx.get(f"{server.url}/v1/jobs/{done['id']}").status_code == 404
+
+
+def test_files_have_tags_and_ranges(server: Server) -> None:
+    done = httpx.post(server.url + "/v1/views", json=SMALL, headers={"Prefer": "wait"}, timeout=60).json()
+    link = done["files"][0]["url"]
+    whole = httpx.get(link)
+    assert "immutable" in whole.headers["cache-control"]
+    assert httpx.get(link, headers={"If-None-Match": whole.headers["etag"]}).status_code == 304
+    part = httpx.get(link, headers={"Range": "bytes=10-19"})
+    assert (part.status_code, part.content) == (206, whole.content[10:20])
+    assert httpx.get(link, headers={"Range": "bytes=-5"}).content == whole.content[-5:]
+    assert httpx.get(link, headers={"Range": f"bytes={len(whole.content)}-"}).status_code == 416
+    assert httpx.head(link).headers["content-length"] == str(len(whole.content))
+    assert httpx.get(server.url + "/generations/..%2f..%2forbitview.db").status_code == 404
+
+
+def test_uploads_engines_and_operations(server: Server) -> None:
+    import base64
+
+    raw = base64.b64decode(PICTURE)
+    for options in (
+        {"content": raw, "headers": {"content-type": "image/png"}},
+        {"files": {"image": raw}},
+        {"json": {"image": PICTURE}},
+    ):
+        made = httpx.post(server.url + "/v1/images", **options)  # type: ignore[arg-type]
+        assert made.status_code == 201
+        assert httpx.get(made.json()["url"]).headers["content-type"] == "image/png"
+    engines = {e["name"]: e for e in httpx.get(server.url + "/v1/engines").json()}
+    assert engines["lift"]["ready"]
+    assert httpx.get(server.url + "/healthz").text == httpx.get(server.url + "/readyz").text == "ok"
+    metrics = httpx.get(server.url + "/metrics").text
+    assert 'orbitview_jobs_total{engine="lift",status="success"}' in metrics
+    assert "orbitview_run_seconds_bucket" in metrics
+    paths = httpx.get(server.url + "/openapi.json").json()["paths"]
+    assert {"/v1/views", "/v1/jobs/{job_id}/events", "/api/v5/multiview"} <= paths.keys()
+
+
+def test_large_bodies_are_refused(tmp_path: Path) -> None:
+    with running(tmp_path, max_body_mb=1) as server:
+        for path in ("/v1/views", "/api/v5/multiview"):
+            assert httpx.post(server.url + path, content=b" " * 2**21).status_code == 413
+
+
+# --- keys ----------------------------------------------------------------------------------------------------
+
+
+def test_keys_open_and_close_doors(tmp_path: Path) -> None:
+    with running(tmp_path) as server:
+        one = json.loads(server.cli("keys", "create", "one", "--per-minute", "2"))
+        two = json.loads(server.cli("keys", "create", "two"))
+        headers = {"Authorization": f"Bearer {one['key']}"}
+        assert httpx.get(server.url + "/v1/jobs").status_code == 401
+        assert httpx.get(server.url + "/v1/jobs", headers={"X-API-Key": "ov_wrong"}).status_code == 401
+        answer = httpx.post(server.url + "/api/v5/multiview", json=SMALL | {"key": "wrong"}).json()
+        assert (answer["status"], answer["message"]) == ("error", "Invalid Api Key")
+        mine = httpx.post(server.url + "/api/v5/multiview", json=SMALL | {"key": one["key"]}, timeout=60).json()
+        assert mine["status"] == "success"
+        # Nobody else sees it.
+        assert httpx.get(f"{server.url}/v1/jobs/{mine['id']}", headers={"X-API-Key": two["key"]}).status_code == 404
+        assert (
+            httpx.post(f"{server.url}/api/v3/fetch/{mine['id']}", json={"key": two["key"]}).json()["status"] == "failed"
+        )
+        assert httpx.get(f"{server.url}/v1/jobs/{mine['id']}", headers=headers).json()["status"] == "success"
+        # Two a minute, and no more.
+        assert httpx.post(server.url + "/v1/views", json=SMALL, headers=headers).status_code == 202
+        limited = httpx.post(server.url + "/v1/views", json=SMALL, headers=headers)
+        assert limited.status_code == 429
+        assert int(limited.headers["retry-after"]) > 0
+        hosted = httpx.post(server.url + "/api/v5/multiview", json=SMALL | {"key": one["key"]}).json()
+        assert hosted["message"] == "Rate limit exceeded"
+        server.cli("keys", "revoke", one["id"])
+        assert httpx.get(server.url + "/v1/jobs", headers=headers).status_code == 401
+        assert one["key"] not in (tmp_path / "orbitview.db").read_bytes().decode("latin1")
+
+
+def test_no_keys_no_strangers(tmp_path: Path) -> None:
+    import subprocess
+    import sys
+
+    done = subprocess.run(
+        [sys.executable, "-m", "orbitview.cli", "serve", "--host", "0.0.0.0", "--data-dir", str(tmp_path)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 2
+    assert "keys create" in done.stderr
+
+
+# --- webhooks ------------------------------------------------------------------------------------------------
+
+
+class Receiver:
+    """An HTTP server that writes down what it gets and answers with the statuses it was given."""
+
+    def __init__(self, *statuses: int) -> None:
+        self.got: list[tuple[dict[str, str], str]] = []
+        waiting = list(statuses)
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(inner) -> None:  # noqa: N805
+                body = inner.rfile.read(int(inner.headers["content-length"])).decode()
+                self.got.append(({k.lower(): v for k, v in inner.headers.items()}, body))
+                inner.send_response(waiting.pop(0) if waiting else 200)
+                inner.end_headers()
+
+            def log_message(inner, *_: object) -> None:  # noqa: N805
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}/hook"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def wait(self, count: int, seconds: float = 30) -> None:
+        deadline = time.monotonic() + seconds
+        while len(self.got) < count and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert len(self.got) >= count
+
+
+def test_webhooks_are_signed_retried_and_logged(tmp_path: Path) -> None:
+    receiver = Receiver(500)
+    with running(tmp_path, allow_hosts="127.0.0.1") as server:
+        key = json.loads(server.cli("keys", "create", "hooks"))
+        headers = {"X-API-Key": key["key"]}
+        body = SMALL | {"key": key["key"], "webhook": receiver.url, "track_id": "order 5 / ü"}
+        job = httpx.post(server.url + "/api/v5/multiview", json=body, timeout=60).json()
+        receiver.wait(2)
+        payloads = [Webhook(key["webhook_secret"]).verify(text, got) for got, text in receiver.got]
+        assert payloads[0] == payloads[1]
+        assert payloads[0]["track_id"] == "order 5 / ü"
+        assert payloads[0]["output"] == job["output"]
+        assert len({got["webhook-id"] for got, _ in receiver.got}) == 1
+        deadline = time.monotonic() + 10
+        while (
+            len(log := httpx.get(f"{server.url}/v1/jobs/{job['id']}/webhooks", headers=headers).json()) < 2
+            and time.monotonic() < deadline
+        ):
+            time.sleep(0.1)
+        assert [entry["status"] for entry in log] == [500, 200]
+        assert httpx.post(f"{server.url}/v1/jobs/{job['id']}/webhooks", headers=headers).status_code == 202
+        receiver.wait(3)
+        # Failures are told too.
+        bad = SMALL | {"key": key["key"], "webhook": receiver.url, "image": "http://10.0.0.1/a.png"}
+        httpx.post(server.url + "/api/v5/multiview", json=bad, timeout=60)
+        receiver.wait(4)
+        assert json.loads(receiver.got[3][1])["status"] == "error"
+
+
+# --- recovery ------------------------------------------------------------------------------------------------
+
+
+def test_jobs_survive_kill_nine_of_everything(tmp_path: Path) -> None:
+    server = Server(tmp_path, compatible_wait=0).start()
+    try:
+        body = SMALL | {"size": 256, "rig": "orbit-12", "seed": 1}
+        jobs = [httpx.post(server.url + "/v1/views", json=body).json()["id"] for _ in range(6)]
+        wait_until_ended(server.url, jobs[0])
+        worker = server.worker_pid()
+        assert worker
+        os.kill(worker, signal.SIGKILL)  # the worker alone: it is started again
+        wait_until_ended(server.url, jobs[1])
+        server.kill()  # API and worker together
+        server.start()
+        ended = [wait_until_ended(server.url, job, 90) for job in jobs]
+        assert [job["status"] for job in ended] == ["success"] * 6
+        grids = {httpx.get(job["files"][0]["url"]).content for job in ended}  # type: ignore[index]
+        assert len(grids) == 1
+    finally:
+        server.stop()
