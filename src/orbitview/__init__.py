@@ -6,6 +6,7 @@
 """
 
 from importlib.metadata import version
+from typing import Any
 
 from .api import generate
 from .cameras import RIGS, Camera, rig
@@ -16,8 +17,10 @@ from .views import View, ViewSet
 __version__ = version("orbitview")
 __all__ = [
     "RIGS",
+    "AsyncClient",
     "Camera",
     "Cancelled",
+    "Client",
     "EngineUnavailable",
     "InvalidImage",
     "InvalidRequest",
@@ -29,3 +32,12 @@ __all__ = [
     "get_engine",
     "rig",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """The clients load on first use: most who import orbitview need no HTTP."""
+    if name in ("Client", "AsyncClient"):
+        from . import client
+
+        return getattr(client, name)
+    raise AttributeError(f"module 'orbitview' has no attribute {name!r}")

@@ -200,6 +200,26 @@ def worker() -> None:
     run(Settings())
 
 
+@app.command()
+def mcp(
+    allow: Annotated[
+        list[Path] | None, typer.Option(help="Folder from which pictures may be read; may be given again.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for results; by default a temporary one.")] = None,
+    server: Annotated[str | None, typer.Option(help="Use this orbitview server instead of this process.")] = None,
+    api_key: Annotated[str | None, typer.Option(help="For --server.", envvar="ORBITVIEW_API_KEY")] = None,
+) -> None:
+    """Tools for agents over stdin and stdout (Model Context Protocol)."""
+    import importlib.util
+    import os
+
+    if importlib.util.find_spec("mcp") is None:
+        raise InvalidRequest("The MCP server is not installed.", hint="Run: pip install 'orbitview[mcp]'.")
+    from .mcp.server import run_stdio
+
+    run_stdio(allow or [], out, server, api_key, os.environ.get("ORBITVIEW_ALLOW_HOSTS", ""))
+
+
 keys_app = typer.Typer(no_args_is_help=True, help="API keys of the server.")
 app.add_typer(keys_app, name="keys")
 

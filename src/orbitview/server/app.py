@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import importlib.util
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
@@ -72,11 +73,14 @@ class BodyLimit:
 def create_app(settings: Settings) -> FastAPI:
     """The server for these settings; jobs are run by workers, not here."""
 
+    endpoint = _mcp_endpoint(settings)
+
     @contextlib.asynccontextmanager
     async def life(app: FastAPI) -> AsyncIterator[None]:
         app.state.queue = await run_in_threadpool(JobQueue, settings)
         app.state.gate = Gate(app.state.queue)
-        yield
+        async with endpoint.lifespan() if endpoint else contextlib.nullcontext():
+            yield
         await run_in_threadpool(app.state.queue.close)
 
     app = FastAPI(
@@ -96,10 +100,21 @@ def create_app(settings: Settings) -> FastAPI:
             allow_methods=["*"],
             allow_headers=["*"],
         )
+    if endpoint:
+        app.mount("/mcp", endpoint)
     _files(app)
     _operations(app)
     _errors(app)
     return app
+
+
+def _mcp_endpoint(settings: Settings) -> Any:
+    """The tools for agents, where the [mcp] extra is installed."""
+    if importlib.util.find_spec("mcp") is None:
+        return None
+    from ..mcp.mount import McpEndpoint
+
+    return McpEndpoint(settings)
 
 
 def _files(app: FastAPI) -> None:
