@@ -6,11 +6,10 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
-from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
 from ..engines import engine_names
@@ -18,6 +17,7 @@ from ..engines.registry import load_engine
 from ..errors import InvalidRequest, OrbitviewError
 from ..jobs.answers import artefacts
 from ..jobs.queue import JobQueue
+from .models import DeliveryModel, EngineModel, JobModel, JobPage, Problem, UploadModel, ViewsRequest
 from .requests import read_request
 from .v5 import _webhook, read_body, store_upload, wait_for
 
@@ -30,95 +30,6 @@ class NotFound(OrbitviewError):
 
     code = "not_found"
     status = 404
-
-
-class CameraModel(BaseModel):
-    """A camera on an orbit around the object, angles in degrees."""
-
-    model_config = ConfigDict(extra="forbid")
-    azimuth: float = 0
-    elevation: float = Field(0, ge=-90, le=90)
-    distance: float | None = Field(
-        None, description="In bounding-box diagonals; null: far enough to see the whole object."
-    )
-    fov: float = Field(30, ge=1, le=120)
-
-
-class ViewsRequest(BaseModel):
-    """What to make of one picture."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [{"image": "https://example.com/chair.png", "rig": "sides-4", "formats": ["glb"]}]
-        }
-    )
-    image: str = Field(description="http(s) URL, data: URL or base64 of the picture.")
-    engine: str = Field("auto", description="See GET /v1/engines.")
-    rig: str | None = Field(None, description="Named cameras; by default six views around.")
-    cameras: list[CameraModel] | None = Field(None, max_length=64)
-    size: int | None = Field(None, ge=32, le=1024)
-    width: int = Field(640, ge=64, le=1024)
-    height: int = Field(960, ge=64, le=1024)
-    background: str = "white"
-    elevation: float | None = Field(None, ge=-90, le=90, description="Of the picture's camera, if known.")
-    formats: list[Literal["grid", "views", "turntable", "turntable-mp4", "turntable-gif", "glb", "zip"]] = []
-    seed: int | None = Field(None, ge=0, le=2**53)
-    num_inference_steps: int | None = Field(None, ge=1, le=100)
-    guidance_scale: float | None = Field(None, ge=1, le=20)
-    prompt: str | None = None
-    negative_prompt: str | None = None
-    webhook: str | None = None
-    track_id: str | None = None
-    priority: int = Field(10, ge=1, le=100, description="Lower runs first among the key's own jobs.")
-
-
-class FileModel(BaseModel):
-    """One result."""
-
-    name: str
-    format: str
-    url: str
-    camera: CameraModel | None = None
-
-
-class ErrorModel(BaseModel):
-    """Why a job ended without a result."""
-
-    code: str
-    message: str
-    hint: str | None = None
-    field: str | None = None
-
-
-class JobModel(BaseModel):
-    """A job and, once it is there, its result."""
-
-    id: int
-    status: Literal["queued", "processing", "success", "failed", "cancelled"]
-    engine: str
-    progress: float = Field(description="0 to 1")
-    stage: str
-    position: int | None = Field(description="Jobs before this one; null once it has ended.")
-    eta: int | None = Field(description="Seconds until it should be done; null once it has ended.")
-    created: float
-    started: float | None
-    finished: float | None
-    seed: int
-    files: list[FileModel]
-    meta: dict[str, Any]
-    error: ErrorModel | None
-
-
-class Problem(BaseModel):
-    """RFC 9457 problem details."""
-
-    type: str
-    title: str
-    status: int
-    detail: str
-    hint: str | None = None
-    errors: dict[str, list[str]] | None = None
-    retry_after: int | None = None
 
 
 PROBLEMS: dict[int | str, dict[str, Any]] = {
@@ -239,13 +150,6 @@ def _wait(prefer: str | None) -> float:
     return 0.0
 
 
-class JobPage(BaseModel):
-    """Jobs, newest first."""
-
-    jobs: list[JobModel]
-    next: int | None = Field(description="Pass as `before` for the next page; null on the last.")
-
-
 @router.get("/jobs", response_model=JobPage, responses=PROBLEMS)
 def list_jobs(
     request: Request,
@@ -311,16 +215,6 @@ async def job_events(job_id: int, request: Request, key: Key) -> StreamingRespon
     )
 
 
-class DeliveryModel(BaseModel):
-    """One attempt at a webhook."""
-
-    event: str
-    attempt: int
-    at: float
-    status: int | None
-    error: str | None
-
-
 @router.get("/jobs/{job_id}/webhooks", response_model=list[DeliveryModel], responses=PROBLEMS)
 def list_deliveries(job_id: int, request: Request, key: Key) -> list[Row]:
     """The delivery log of a job's webhook."""
@@ -342,13 +236,6 @@ def redeliver(job_id: int, request: Request, key: Key) -> Row:
     return {"event": f"evt_{job['uid']}", "attempt": attempt}
 
 
-class UploadModel(BaseModel):
-    """A stored picture."""
-
-    id: int
-    url: str
-
-
 @router.post("/images", status_code=201, response_model=UploadModel, responses=PROBLEMS)
 async def upload_image(request: Request, key: Key) -> Row:
     """Store a picture: a multipart part or JSON field named ``image``, or the raw bytes of an ``image/*`` body."""
@@ -363,19 +250,6 @@ async def upload_image(request: Request, key: Key) -> Row:
         )
     number, link = await run_in_threadpool(store_upload, queue, key["id"], image, False)
     return {"id": number, "url": link}
-
-
-class EngineModel(BaseModel):
-    """An engine and what it honours."""
-
-    name: str
-    summary: str
-    licence: str
-    features: list[str]
-    rig: str | None
-    ready: bool
-    reason: str
-    hint: str
 
 
 @router.get("/engines", response_model=list[EngineModel], responses=PROBLEMS)

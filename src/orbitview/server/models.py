@@ -1,0 +1,133 @@
+"""Bodies of our own REST: what is asked and what is answered."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class CameraModel(BaseModel):
+    """A camera on an orbit around the object, angles in degrees."""
+
+    model_config = ConfigDict(extra="forbid")
+    azimuth: float = 0
+    elevation: float = Field(0, ge=-90, le=90)
+    distance: float | None = Field(
+        None, description="In bounding-box diagonals; null: far enough to see the whole object."
+    )
+    fov: float = Field(30, ge=1, le=120)
+
+
+class ViewsRequest(BaseModel):
+    """What to make of one picture."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"image": "https://example.com/chair.png", "rig": "sides-4", "formats": ["glb"]}]
+        }
+    )
+    image: str = Field(description="http(s) URL, data: URL or base64 of the picture.")
+    engine: str = Field("auto", description="See GET /v1/engines.")
+    rig: str | None = Field(None, description="Named cameras; by default six views around.")
+    cameras: list[CameraModel] | None = Field(None, max_length=64)
+    size: int | None = Field(None, ge=32, le=1024)
+    width: int = Field(640, ge=64, le=1024)
+    height: int = Field(960, ge=64, le=1024)
+    background: str = "white"
+    elevation: float | None = Field(None, ge=-90, le=90, description="Of the picture's camera, if known.")
+    formats: list[Literal["grid", "views", "turntable", "turntable-mp4", "turntable-gif", "glb", "zip"]] = []
+    seed: int | None = Field(None, ge=0, le=2**53)
+    num_inference_steps: int | None = Field(None, ge=1, le=100)
+    guidance_scale: float | None = Field(None, ge=1, le=20)
+    prompt: str | None = None
+    negative_prompt: str | None = None
+    webhook: str | None = None
+    track_id: str | None = None
+    priority: int = Field(10, ge=1, le=100, description="Lower runs first among the key's own jobs.")
+
+
+class FileModel(BaseModel):
+    """One result."""
+
+    name: str
+    format: str
+    url: str
+    camera: CameraModel | None = None
+
+
+class ErrorModel(BaseModel):
+    """Why a job ended without a result."""
+
+    code: str
+    message: str
+    hint: str | None = None
+    field: str | None = None
+
+
+class JobModel(BaseModel):
+    """A job and, once it is there, its result."""
+
+    id: int
+    status: Literal["queued", "processing", "success", "failed", "cancelled"]
+    engine: str
+    progress: float = Field(description="0 to 1")
+    stage: str
+    position: int | None = Field(description="Jobs before this one; null once it has ended.")
+    eta: int | None = Field(description="Seconds until it should be done; null once it has ended.")
+    created: float
+    started: float | None
+    finished: float | None
+    seed: int
+    files: list[FileModel]
+    meta: dict[str, Any]
+    error: ErrorModel | None
+
+
+class Problem(BaseModel):
+    """RFC 9457 problem details."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    hint: str | None = None
+    errors: dict[str, list[str]] | None = None
+    retry_after: int | None = None
+
+
+class JobPage(BaseModel):
+    """Jobs, newest first."""
+
+    jobs: list[JobModel]
+    next: int | None = Field(description="Pass as `before` for the next page; null on the last.")
+
+
+class DeliveryModel(BaseModel):
+    """One attempt at a webhook."""
+
+    event: str
+    attempt: int
+    at: float
+    status: int | None
+    error: str | None
+
+
+class UploadModel(BaseModel):
+    """A stored picture."""
+
+    id: int
+    url: str
+
+
+class EngineModel(BaseModel):
+    """An engine and what it honours."""
+
+    name: str
+    summary: str
+    licence: str
+    features: list[str]
+    rig: str | None
+    ready: bool
+    reason: str
+    hint: str
