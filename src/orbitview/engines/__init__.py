@@ -1,7 +1,7 @@
 """Engines: ways from one picture to views."""
 
 from .base import Engine, EngineInfo, EngineRequest, Feature, Progress, Readiness, Scene, no_progress
-from .registry import engine_names, get_engine
+from .registry import describe_engines, engine_names, get_engine
 
 __all__ = [
     "Engine",
@@ -11,6 +11,7 @@ __all__ = [
     "Progress",
     "Readiness",
     "Scene",
+    "describe_engines",
     "engine_names",
     "get_engine",
     "no_progress",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from importlib.metadata import entry_points
+from typing import Any
 
 from ..errors import EngineUnavailable
 from .base import Engine
@@ -49,3 +50,24 @@ def get_engine(name: str = "auto") -> Engine:
     if not state.ready:
         raise EngineUnavailable(f"The engine {name!r} is not ready: {state.reason}.", hint=state.hint, field="engine")
     return engine
+
+
+def describe_engines() -> list[dict[str, Any]]:
+    """What every installed engine says of itself, and whether it can run here; ready for JSON."""
+    found = []
+    for name in engine_names():
+        engine = load_engine(name)
+        state, info = engine.readiness(), engine.info
+        found.append(
+            {
+                "name": name,
+                "summary": info.summary,
+                "licence": info.licence,
+                "features": sorted(info.features),
+                "rig": info.rig,
+                "ready": state.ready,
+                "reason": state.reason,
+                "hint": state.hint,
+            }
+        )
+    return found

@@ -41,11 +41,6 @@ class Conflict(OrbitviewError):
     status = 409
 
 
-def system_url(settings: Settings) -> str:
-    """Database URL for DBOS."""
-    return settings.database
-
-
 class JobQueue:
     """Accept jobs durably: the record and the queue entry are written in one transaction."""
 
@@ -55,12 +50,12 @@ class JobQueue:
         self.records = Records(self.engine)
         self.storage = Storage(settings)
         if migrate:
-            DBOS.migrate(system_url(settings))
+            DBOS.migrate(settings.database)
         options: dict[str, Any] = {"application_name": APPLICATION}
         if settings.database.startswith("sqlite"):
             options["system_database_engine"] = self.engine
         else:
-            options["system_database_url"] = system_url(settings)
+            options["system_database_url"] = settings.database
         self.client = DBOSClient(**options)
 
     def submit(

@@ -22,7 +22,7 @@ from dbos import DBOS, DBOSConfig
 from ..config import Settings
 from ..errors import Cancelled, OrbitviewError
 from .produce import fetch_input, produce
-from .queue import APPLICATION, DELIVERY, QUEUE, VERSION, WEBHOOKS, WORKFLOW, JobQueue, system_url
+from .queue import APPLICATION, DELIVERY, QUEUE, VERSION, WEBHOOKS, WORKFLOW, JobQueue
 from .records import OPEN, Row
 from .webhooks import RETRY_FOR, send
 
@@ -197,7 +197,7 @@ def run(settings: Settings) -> None:
     if settings.database.startswith("sqlite"):
         config["system_database_engine"] = queue.engine
     else:
-        config["system_database_url"] = system_url(settings)
+        config["system_database_url"] = settings.database
     DBOS(config=config)
     DBOS.listen_queues([QUEUE, WEBHOOKS])
     DBOS.launch()

@@ -6,7 +6,7 @@ import base64
 import tempfile
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -31,14 +31,6 @@ class Made:
     files: list[dict[str, Any]]
     meta: dict[str, Any]
     job_id: int | None = None
-
-
-@dataclass
-class Order:
-    """A checked request: ``image`` is a path inside the allowed folders, a URL, or base64."""
-
-    image: str
-    options: dict[str, Any] = field(default_factory=dict)
 
 
 def resolve_image(image: str, allowed: Sequence[Path]) -> str | Path:
@@ -148,24 +140,9 @@ class InProcess:
 
     def engines(self) -> list[dict[str, Any]]:
         """See :class:`Backend`."""
-        from ..engines import engine_names
-        from ..engines.registry import load_engine
+        from ..engines import describe_engines
 
-        found = []
-        for name in engine_names():
-            engine = load_engine(name)
-            state = engine.readiness()
-            found.append(
-                {
-                    "name": name,
-                    "summary": engine.info.summary,
-                    "licence": engine.info.licence,
-                    "features": sorted(engine.info.features),
-                    "ready": state.ready,
-                    "hint": state.hint,
-                }
-            )
-        return found
+        return describe_engines()
 
 
 class OnServer:
@@ -180,6 +157,7 @@ class OnServer:
 
         with Client(self._url, self._key) as client:
             job = client.views(image, wait=False, **options)
+            told(0, "accepted")
             for event in client.events(job["id"]):
                 if stopped.is_set():
                     client.cancel(job["id"])
@@ -187,8 +165,10 @@ class OnServer:
                 if "percent" in event:
                     told(event["percent"], event["stage"])
             job = _finished(client.job(job["id"]))
+            told(95, "download")
             grid = client.download(next(f for f in job["files"] if f["name"] == "grid.png"))
             files = [{"name": f["name"], "url": f["url"]} for f in job["files"]]
+            told(100, "done")
             return Made(grid, files, job["meta"], job["id"])
 
     def engines(self) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ import uuid
 from typing import Any
 
 from ..cameras import DEFAULT_RIG, Camera, rig
-from ..engines import engine_names, get_engine
+from ..engines import get_engine
 from ..errors import InvalidImage, InvalidRequest, OrbitviewError
 from ..images import load_image
 from ..outputs import FORMATS, parse_background
@@ -233,8 +233,3 @@ def _ending(data: bytes) -> str:
         b"MM": "tif",
     }
     return next((ending for magic, ending in kinds.items() if data.startswith(magic)), "avif")
-
-
-def known_engines() -> list[str]:
-    """For documents."""
-    return ["auto", *engine_names()]

@@ -12,8 +12,7 @@ from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
-from ..engines import engine_names
-from ..engines.registry import load_engine
+from ..engines import describe_engines
 from ..errors import InvalidRequest, OrbitviewError
 from ..jobs.answers import artefacts
 from ..jobs.queue import JobQueue
@@ -255,23 +254,7 @@ async def upload_image(request: Request, key: Key) -> Row:
 @router.get("/engines", response_model=list[EngineModel], responses=PROBLEMS)
 def list_engines(key: Key) -> list[Row]:
     """What is installed, and whether it can run here."""
-    found = []
-    for name in engine_names():
-        engine = load_engine(name)
-        state, info = engine.readiness(), engine.info
-        found.append(
-            {
-                "name": name,
-                "summary": info.summary,
-                "licence": info.licence,
-                "features": sorted(info.features),
-                "rig": info.rig,
-                "ready": state.ready,
-                "reason": state.reason,
-                "hint": state.hint,
-            }
-        )
-    return found
+    return describe_engines()
 
 
 def problem(error: OrbitviewError) -> JSONResponse:
