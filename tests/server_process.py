@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import http.server
 import os
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,8 +26,8 @@ def free_port() -> int:
 class Server:
     """``orbitview serve`` on a port of its own."""
 
-    def __init__(self, folder: Path, **settings: object) -> None:
-        self.folder, self.port = folder, free_port()
+    def __init__(self, folder: Path, *arguments: str, **settings: object) -> None:
+        self.folder, self.port, self.arguments = folder, free_port(), arguments
         self.url = f"http://127.0.0.1:{self.port}"
         self.environment = os.environ | {
             "ORBITVIEW_DATA_DIR": str(folder),
@@ -37,7 +39,7 @@ class Server:
 
     def start(self) -> Server:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "orbitview.cli", "serve"],
+            [sys.executable, "-m", "orbitview.cli", "serve", *self.arguments],
             env=self.environment,
             start_new_session=True,
             stdout=subprocess.DEVNULL,
@@ -88,8 +90,8 @@ class Server:
 
 
 @contextlib.contextmanager
-def running(folder: Path, **settings: object) -> Iterator[Server]:
-    server = Server(folder, **settings)
+def running(folder: Path, *arguments: str, **settings: object) -> Iterator[Server]:
+    server = Server(folder, *arguments, **settings)
     try:
         yield server.start()
     finally:
@@ -108,3 +110,31 @@ def wait_until_ended(
                 return job
         time.sleep(0.1)
     raise AssertionError(f"job {job_id} did not end in {seconds} s")
+
+
+class Receiver:
+    """An HTTP server that writes down what it gets and answers with the statuses it was given."""
+
+    def __init__(self, *statuses: int) -> None:
+        self.got: list[tuple[dict[str, str], str]] = []
+        waiting = list(statuses)
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(inner) -> None:  # noqa: N805
+                body = inner.rfile.read(int(inner.headers["content-length"])).decode()
+                self.got.append(({k.lower(): v for k, v in inner.headers.items()}, body))
+                inner.send_response(waiting.pop(0) if waiting else 200)
+                inner.end_headers()
+
+            def log_message(inner, *_: object) -> None:  # noqa: N805
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}/hook"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def wait(self, count: int, seconds: float = 30) -> None:
+        deadline = time.monotonic() + seconds
+        while len(self.got) < count and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert len(self.got) >= count

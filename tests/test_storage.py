@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,11 +14,9 @@ from orbitview.config import Settings
 from orbitview.storage import Storage
 
 
-@pytest.fixture(params=["local", "s3"])
-def storage(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Storage]:
-    if request.param == "local":
-        yield Storage(Settings(data_dir=tmp_path))
-        return
+@contextlib.contextmanager
+def s3_server() -> Iterator[dict[str, str]]:
+    """The settings of an empty bucket on a server of its own; credentials go into the environment."""
     from moto.server import ThreadedMotoServer
 
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
@@ -25,10 +24,20 @@ def storage(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.
     host, port = server.get_host_and_port()
     endpoint = f"http://{host}:{port}"
     urllib.request.urlopen(urllib.request.Request(endpoint + "/bucket", method="PUT"))
-    for name, value in (("ACCESS_KEY_ID", "k"), ("SECRET_ACCESS_KEY", "s"), ("REGION", "us-east-1")):
-        monkeypatch.setenv("AWS_" + name, value)
-    yield Storage(Settings(data_dir=tmp_path, storage_url="s3://bucket/views", s3_endpoint=endpoint))
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in (("ACCESS_KEY_ID", "k"), ("SECRET_ACCESS_KEY", "s"), ("REGION", "us-east-1")):
+            patch.setenv("AWS_" + name, value)
+        yield {"storage_url": "s3://bucket/views", "s3_endpoint": endpoint}
     server.stop()
+
+
+@pytest.fixture(params=["local", "s3"])
+def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Storage]:
+    if request.param == "local":
+        yield Storage(Settings(data_dir=tmp_path))
+        return
+    with s3_server() as settings:
+        yield Storage(Settings(data_dir=tmp_path, **settings))
 
 
 def test_files_come_back(storage: Storage, tmp_path: Path) -> None:

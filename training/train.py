@@ -47,7 +47,7 @@ def losses(network: LiftNetwork, batch: Batch, half: bool) -> tuple[Tensor, dict
         camera[:, 3:] - batch.camera[:, 3:]
     ).square().mean()
     parts = {"cross": cross, "dice": dice, "colour": difference, "camera": aim}
-    return 4 * cross + 0.25 * dice + difference + 0.5 * aim, parts
+    return 4 * cross + 0.25 * dice + difference + 2 * aim, parts
 
 
 def colours_at(colour: Tensor, at: Tensor, picture: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -229,19 +229,30 @@ def keys_create(
     name: str,
     per_minute: Annotated[int, typer.Option(help="Jobs a minute; 0: no limit.")] = 0,
     at_once: Annotated[int, typer.Option(help="Open jobs at once; 0: no limit.")] = 0,
+    reads: Annotated[
+        str | None, typer.Option(metavar="KEY_ID", help="Make a key that can only look at that key's jobs.")
+    ] = None,
 ) -> None:
     """Make a key. It is shown once; only its digest is kept."""
-    text, row = _records().create_key(name, per_minute, at_once)
+    records = _records()
+    if reads is not None and records.key(reads) is None:
+        raise InvalidRequest(f"There is no key {reads}.", hint="See: orbitview keys list.")
+    text, row = records.create_key(name, per_minute, at_once, reads)
     print(json.dumps({"id": row["id"], "key": text, "webhook_secret": row["webhook_secret"]}, indent=1))
 
 
 @keys_app.command("list")
 def keys_list() -> None:
     """List keys."""
-    table = Table("id", "name", "per minute", "at once", "revoked")
+    table = Table("id", "name", "reads only", "per minute", "at once", "revoked")
     for row in _records().list_keys():
         table.add_row(
-            row["id"], row["name"], str(row["per_minute"]), str(row["at_once"]), "yes" if row["revoked"] else ""
+            row["id"],
+            row["name"],
+            row["reads"] or "",
+            str(row["per_minute"]),
+            str(row["at_once"]),
+            "yes" if row["revoked"] else "",
         )
     Console().print(table)
 

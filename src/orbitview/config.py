@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -38,7 +39,18 @@ class Settings(BaseSettings):
     )
     cors_origins: str = Field("", description="Comma-separated origins that browsers may call from; * for all.")
     worker: str = Field("local", description="Name of this worker; unique in a fleet and stable across restarts.")
-    log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
+    worker_timeout: float = Field(
+        45.0, gt=0, description="Seconds without a sign of life after which a worker's jobs go to the others."
+    )
+    webhook_secret: str = Field(
+        "", description="whsec_…: signs webhooks of the open server (with keys, each key has its own)."
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        "INFO", description="Least severity that is logged."
+    )
+    log_format: Literal["auto", "json", "text"] = Field(
+        "auto", description="json, text, or auto: text at a terminal, else json."
+    )
 
     @cached_property
     def database(self) -> str:

@@ -13,6 +13,7 @@ from dbos import DBOS, DBOSClient
 
 from ..config import Settings
 from ..errors import OrbitviewError
+from ..logs import get_logger
 from ..storage import Storage
 from .records import OPEN, Records, Row, connect, sortable_id
 
@@ -21,6 +22,9 @@ VERSION = "1"
 """Of the workflows: a constant, so that an upgraded worker takes up what its predecessor left."""
 WORKFLOW, DELIVERY = "orbitview.job", "orbitview.delivery"
 QUEUE, WEBHOOKS = "orbitview-views", "orbitview-webhooks"
+
+
+log = get_logger("orbitview.jobs")
 
 
 class Busy(OrbitviewError):
@@ -118,6 +122,7 @@ class JobQueue:
             if before is None:
                 raise
             return before
+        log.info("accepted", job=job_id, key=key_id, engine=row["engine"])
         return self.records.job(job_id) or row | {"id": job_id}
 
     def eta(self, ahead: int, engine: str) -> int:

@@ -1,4 +1,4 @@
-"""Tables: API keys, jobs, uploaded pictures, webhook deliveries."""
+"""Tables: API keys, jobs, uploaded pictures, webhook deliveries, workers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ keys = sa.Table(
     sa.Column("id", sa.String(40), primary_key=True),
     sa.Column("hash", sa.String(64), nullable=False, unique=True),
     sa.Column("name", sa.String(100), nullable=False),
-    sa.Column("scopes", sa.String(200), nullable=False, default="views"),
+    sa.Column("reads", sa.String(40)),  # a key that only looks at the jobs of this other one
     sa.Column("per_minute", sa.Integer, nullable=False, default=0),
     sa.Column("at_once", sa.Integer, nullable=False, default=0),
     sa.Column("webhook_secret", sa.String(80), nullable=False),
@@ -75,6 +75,13 @@ deliveries = sa.Table(
     sa.UniqueConstraint("event", "attempt"),
 )
 
+workers = sa.Table(
+    "orbitview_workers",
+    _meta,
+    sa.Column("name", sa.String(100), primary_key=True),
+    sa.Column("beat", sa.Integer, nullable=False),
+)
+
 OPEN = ("queued", "processing")
 Row = dict[str, Any]
 
@@ -96,6 +103,8 @@ def connect(settings: Settings) -> sa.Engine:
             url.replace("postgresql://", "postgresql+psycopg://", 1), pool_size=10, pool_pre_ping=True
         )
     with engine.begin() as connection:
+        if connection.dialect.name == "postgresql":  # several processes may start at once
+            connection.execute(sa.text("SELECT pg_advisory_xact_lock(76211947)"))
         _meta.create_all(connection)
     return engine
 
@@ -127,14 +136,14 @@ class Records:
 
     # keys
 
-    def create_key(self, name: str, per_minute: int = 0, at_once: int = 0, scopes: str = "views") -> tuple[str, Row]:
-        """Make a key; the text is returned once and never stored."""
+    def create_key(self, name: str, per_minute: int = 0, at_once: int = 0, reads: str | None = None) -> tuple[str, Row]:
+        """Make a key; the text is returned once and never stored. ``reads``: the key whose jobs it may look at."""
         text = "ov_" + secrets.token_urlsafe(32)
         row = {
             "id": "key_" + secrets.token_hex(8),
             "hash": hash_key(text),
             "name": name,
-            "scopes": scopes,
+            "reads": reads,
             "per_minute": per_minute,
             "at_once": at_once,
             "webhook_secret": "whsec_" + secrets.token_urlsafe(32).replace("-", "A").replace("_", "B") + "=",
@@ -301,6 +310,20 @@ class Records:
                     job_id=job_id, event=event, attempt=attempt, at=time.time(), status=status, error=error
                 )
             )
+
+    def beat(self, worker: str) -> dict[str, int]:
+        """Say that a worker lives; returns every worker's count of beats."""
+        with self.engine.begin() as connection:
+            done = connection.execute(workers.update().where(workers.c.name == worker).values(beat=workers.c.beat + 1))
+            if not done.rowcount:
+                connection.execute(workers.insert().values(name=worker, beat=1))
+            return {row.name: row.beat for row in connection.execute(sa.select(workers))}
+
+    def bury(self, worker: str, beat: int) -> bool:
+        """Forget a worker that stopped at a beat; True for the one caller who may share out its jobs."""
+        with self.engine.begin() as connection:
+            done = connection.execute(workers.delete().where(workers.c.name == worker, workers.c.beat == beat))
+        return bool(done.rowcount)
 
     def deliveries_of(self, job_id: int) -> list[Row]:
         """The delivery log of a job, oldest first."""

@@ -31,8 +31,9 @@ def send(job: Row, event: str, queue: JobQueue) -> tuple[int | None, str | None]
     now = datetime.now(UTC)
     headers = {"content-type": "application/json", "webhook-id": event, "webhook-timestamp": str(int(now.timestamp()))}
     key = queue.records.key(job["key_id"])
-    if key is not None:
-        headers["webhook-signature"] = Webhook(key["webhook_secret"]).sign(msg_id=event, timestamp=now, data=body)
+    secret = key["webhook_secret"] if key else queue.settings.webhook_secret
+    if secret:
+        headers["webhook-signature"] = Webhook(secret).sign(msg_id=event, timestamp=now, data=body)
     try:
         with client(queue.settings.allow_hosts, seconds=15.0) as session:
             answer = session.post(job["webhook"], content=body, headers=headers)

@@ -18,9 +18,11 @@ from pathlib import Path
 from typing import Any
 
 from dbos import DBOS, DBOSConfig
+from structlog.contextvars import bound_contextvars
 
 from ..config import Settings
 from ..errors import Cancelled, OrbitviewError
+from ..logs import configure, get_logger
 from .produce import fetch_input, produce
 from .queue import APPLICATION, DELIVERY, QUEUE, VERSION, WEBHOOKS, WORKFLOW, JobQueue
 from .records import OPEN, Row
@@ -29,6 +31,7 @@ from .webhooks import RETRY_FOR, send
 RUNS = 3
 """Starts of a job before it is given up."""
 _state: dict[str, Any] = {}
+log = get_logger("orbitview.worker")
 
 
 def _queue() -> JobQueue:
@@ -56,6 +59,16 @@ def _run(uid: str) -> str:
     queue.records.start(uid)
     request = json.loads(job["request"])
     _state["busy"] = (uid, time.monotonic())
+    with bound_contextvars(job=job["id"], engine=job["engine"]):
+        log.info("started", waited=round(time.time() - job["created"], 2))
+        status = _produce(queue, job, request)
+        log.info("ended", status=status, seconds=round(time.monotonic() - _state["busy"][1], 2))
+    _state["busy"] = None
+    return status
+
+
+def _produce(queue: JobQueue, job: Row, request: Row) -> str:
+    uid = job["uid"]
     try:
         queue.records.advance(uid, 0.0, "fetch")
         picture = fetch_input(request, queue.settings, queue.storage)
@@ -69,15 +82,16 @@ def _run(uid: str) -> str:
         )
         status = "success"
         if not queue.records.finish(uid, status, meta=meta, files=files):
-            queue.storage.delete([entry["key"] for entry in files])  # cancelled or deleted while it ran
+            now = queue.records.by_uid(uid)
+            if now is None or now["status"] != "success":  # else another worker made the same files
+                queue.storage.delete([entry["key"] for entry in files])  # cancelled or deleted while it ran
             status = "gone"
     except Cancelled as error:
         status = "failed" if queue.records.finish(uid, "failed", error=_as_error(error)) else "gone"
     except Exception as error:
-        DBOS.logger.warning(f"job {job['id']} failed: {error!r}")
+        expected = isinstance(error, OrbitviewError)
+        log.warning("failed", error=repr(error), exc_info=None if expected else error)
         status = "failed" if queue.records.finish(uid, "failed", error=_as_error(error)) else "gone"
-    finally:
-        _state["busy"] = None
     return status
 
 
@@ -104,6 +118,7 @@ def _send(job_id: int, event: str, attempt: int) -> bool:
         return True
     status, error = send(job, event, queue)
     queue.records.log_delivery(job_id, event, attempt, status, error)
+    log.info("webhook", job=job_id, webhook=event, attempt=attempt, status=status, error=error)
     return error is None
 
 
@@ -131,11 +146,41 @@ def _delivery(job_id: int, event: str, attempt: int) -> None:
         _again(job_id, event, attempt)
 
 
+class Pulse:
+    """Tells the fleet that this worker lives, and shares out the jobs of one that does not.
+
+    A worker that comes back under its name takes up its jobs itself; this is for one that never does. Counts of
+    beats are compared, not clocks.
+    """
+
+    def __init__(self, name: str, timeout: float) -> None:
+        self.name, self.timeout = name, timeout
+        self._heard: dict[str, tuple[int, float]] = {}
+        self._next = 0.0
+
+    def tick(self, queue: JobQueue) -> None:
+        """Beat, and look after the others, fifteen times in ``timeout`` seconds."""
+        now = time.monotonic()
+        if now < self._next:
+            return
+        self._next = now + self.timeout / 15
+        for name, beat in queue.records.beat(self.name).items():
+            known, since = self._heard.get(name, (0, now))
+            if beat != known:
+                self._heard[name] = (beat, now)
+            elif name != self.name and now - since > self.timeout and queue.records.bury(name, beat):
+                handles = DBOS._recover_pending_workflows([name])
+                log.warning("worker is gone", worker=name, taken_over=len(handles))
+
+
 def _sweep(stop: threading.Event, settings: Settings) -> None:
-    """Fail what was given up on, stop what hangs, and clear what expired."""
+    """Fail what was given up on, stop what hangs, clear what expired, look after the fleet."""
     cleaned = 0.0
+    pulse = Pulse(settings.worker, settings.worker_timeout)
     while not stop.wait(1.0):
         queue = _queue()
+        with contextlib.suppress(Exception):
+            pulse.tick(queue)
         with contextlib.suppress(Exception):
             for job in queue.records.open_jobs():
                 found = queue.client.list_workflows(workflow_ids=[job["uid"]], load_input=False, load_output=False)
@@ -187,6 +232,7 @@ def run(settings: Settings) -> None:
         raise SystemExit(
             f"A worker named {settings.worker!r} is running already; set ORBITVIEW_WORKER to another name."
         )
+    configure(settings)
     queue = _state["queue"] = JobQueue(settings)
     config: DBOSConfig = {
         "name": APPLICATION,
@@ -208,6 +254,7 @@ def run(settings: Settings) -> None:
         signal.signal(name, lambda *_: stop.set())
     sweeper = threading.Thread(target=_sweep, args=(stop, settings), daemon=True)
     sweeper.start()
+    log.info("ready", worker=settings.worker)
     parent = os.getppid()
     while not stop.wait(0.5):
         if os.environ.get("ORBITVIEW_CHILD") and os.getppid() != parent:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import importlib.util
-import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
@@ -14,6 +13,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import JSONResponse, PlainTextResponse
+from fastapi_offline import FastAPIOffline
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -22,13 +22,14 @@ from .. import __version__
 from ..config import Settings
 from ..errors import InvalidRequest, OrbitviewError
 from ..jobs.queue import JobQueue
+from ..logs import get_logger
 from ..storage import KEPT
 from . import v1, v5
 from .auth import Gate
 from .metrics import render_metrics
 from .requests import BadFields
 
-log = logging.getLogger("orbitview")
+log = get_logger("orbitview.api")
 
 
 class BodyLimit:
@@ -83,12 +84,11 @@ def create_app(settings: Settings) -> FastAPI:
             yield
         await run_in_threadpool(app.state.queue.close)
 
-    app = FastAPI(
+    app = FastAPIOffline(
         title="orbitview",
         version=__version__,
         summary="One picture of an object in, the object from every side out.",
         lifespan=life,
-        responses={},
     )
     app.include_router(v5.router)
     app.include_router(v1.router)
@@ -215,7 +215,7 @@ def _errors(app: FastAPI) -> None:
         try:
             return await following(request)
         except Exception:
-            log.exception("unexpected error on %s", request.url.path)
+            log.exception("unexpected error", path=request.url.path)
             body: dict[str, Any] = {"status": "failed", "id": "", "message": "Failed, Try Again", "output": ""}
             if request.url.path.startswith("/api/"):
                 return JSONResponse(body, 500)

@@ -12,7 +12,7 @@ from fastapi import Request
 from ..errors import OrbitviewError
 from ..jobs.queue import Busy, JobQueue
 
-OPEN_KEY: dict[str, Any] = {"id": "open", "name": "open", "scopes": "views", "per_minute": 0, "at_once": 0}
+OPEN_KEY: dict[str, Any] = {"id": "open", "name": "open", "reads": None, "per_minute": 0, "at_once": 0}
 """Stands for everybody while no key was ever created (the server then listens on loopback only)."""
 
 
@@ -23,6 +23,13 @@ class Unauthorized(OrbitviewError):
     status = 401
 
 
+class Forbidden(OrbitviewError):
+    """A live key, but not for this."""
+
+    code = "forbidden"
+    status = 403
+
+
 class Gate:
     """Looks keys up and counts requests."""
 
@@ -31,16 +38,24 @@ class Gate:
         self._recent: dict[str, deque[float]] = {}
         self._lock = threading.Lock()
 
-    def enter(self, request: Request, body_key: object = None) -> dict[str, Any]:
-        """The key's record.
+    def enter(self, request: Request, body_key: object = None, *, look: bool = False) -> dict[str, Any]:
+        """The key's record; for a key that only reads, the record of the key that it reads.
+
+        Args:
+            look: looking things up is all that is wanted, so a key that only reads will do.
 
         Raises:
             Unauthorized: keys exist and none that lives was given.
+            Forbidden: the key may only read.
         """
         header = request.headers.get("authorization", "")
         text = header[7:].strip() if header[:7].lower() == "bearer " else request.headers.get("x-api-key") or body_key
         found = self._queue.records.find_key(str(text)) if text else None
-        if found is not None:
+        if found is not None and found["reads"]:
+            if not look:
+                raise Forbidden("This key may only read.", hint="Use the key that it was made for.")
+            found = self._queue.records.key(found["reads"])
+        if found is not None and not found["revoked"]:
             return found
         if not self._queue.records.any_key():
             return OPEN_KEY

@@ -26,7 +26,7 @@ class _Tables:
             ).all()
             timed = connection.execute(
                 sa.select(jobs.c.engine, jobs.c.created, jobs.c.started, jobs.c.finished).where(
-                    jobs.c.status == "success"
+                    jobs.c.status.in_(("success", "failed"))
                 )
             ).all()
             sent = connection.execute(

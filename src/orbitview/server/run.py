@@ -14,6 +14,7 @@ import uvicorn
 from ..config import Settings
 from ..errors import InvalidRequest
 from ..jobs.queue import JobQueue
+from ..logs import configure
 from .app import create_app
 
 
@@ -79,6 +80,7 @@ class Supervisor:
 
 def serve(settings: Settings, worker: bool = True) -> None:
     """Run until told to stop."""
+    configure(settings)
     if check_open(settings):
         print("No API key exists: open to everybody on this machine, and to nobody else.", file=sys.stderr)
     supervisor = Supervisor(settings) if worker else None
@@ -88,8 +90,9 @@ def serve(settings: Settings, worker: bool = True) -> None:
             create_app(settings),
             host=settings.host,
             port=settings.port,
-            log_level=settings.log_level.lower(),
+            log_config=None,
             access_log=False,
+            timeout_graceful_shutdown=20,
         )
     finally:
         if supervisor:

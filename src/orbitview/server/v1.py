@@ -36,6 +36,7 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
     for status, text in {
         400: "Malformed",
         401: "No valid key",
+        403: "The key may only read",
         404: "Not found",
         409: "Conflict",
         413: "Too large",
@@ -47,7 +48,7 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
 
 def current_key(request: Request) -> Row:
     """Dependency: the caller's key."""
-    key: Row = request.app.state.gate.enter(request)
+    key: Row = request.app.state.gate.enter(request, look=request.method in ("GET", "HEAD"))
     return key
 
 

@@ -6,6 +6,7 @@ import asyncio
 import json
 import time
 import uuid
+from functools import partial
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -146,7 +147,9 @@ async def fetch(request: Request, job_id: str) -> JSONResponse:
     try:
         body = await read_body(request) if request.method == "POST" else {}
         key = await run_in_threadpool(
-            request.app.state.gate.enter, request, body.get("key") or request.query_params.get("key")
+            partial(request.app.state.gate.enter, look=True),
+            request,
+            body.get("key") or request.query_params.get("key"),
         )
         job = (
             await run_in_threadpool(queue.records.job, int(job_id), key["id"])
