@@ -1,4 +1,4 @@
-"""Draw ``examples/rocket.jpg``: a toy rocket on studio paper, the picture that README and ``make demo`` use.
+"""Draw the sample pictures: ``examples/rocket.jpg`` and those that the playground offers.
 
 Run as ``python examples/make_sample.py`` from a checkout (our own renderer, no other assets).
 """
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import trimesh
-from PIL import Image, ImageDraw
+from PIL import Image, ImageColor, ImageDraw
 from scipy import ndimage
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
@@ -35,8 +35,8 @@ def painted() -> Image.Image:
     return art
 
 
-def rocket() -> tuple[Solid, np.ndarray]:
-    """The toy, and for each face whether it belongs to the painted hull."""
+def rocket() -> Solid:
+    """A toy rocket with a painted hull."""
     steps = np.linspace(0, 1, 40)
     radius = np.interp(steps, [0, 0.15, 0.4, 0.7, 0.9, 1], [0.42, 0.55, 0.66, 0.56, 0.3, 0.0])
     profile = np.stack([ndimage.gaussian_filter1d(radius, 2), steps * 3], 1)
@@ -69,7 +69,7 @@ def rocket() -> tuple[Solid, np.ndarray]:
     texture = np.concatenate([white, np.ones_like(white)])  # the lower half is plain white for the other parts
     uv = np.concatenate(uvs)
     uv = np.where(uv[:, :1] < 0, [[0.5, 0.2]], np.column_stack([uv[:, 0], 0.5 + np.clip(uv[:, 1], 0.004, 0.996) / 2]))
-    solid = Solid(
+    return Solid(
         np.concatenate([p.vertices for p in parts]),
         faces,
         np.concatenate([p.vertex_normals for p in parts]).astype(np.float32),
@@ -77,14 +77,120 @@ def rocket() -> tuple[Solid, np.ndarray]:
         uv.astype(np.float32),
         texture,
     )
-    return solid, faces
 
 
-def main() -> None:
-    solid, _ = rocket()
-    size, fine = 768, 1536
-    camera = Camera(0, 14, 2.1, 30)
-    axis = ((np.arange(fine, dtype=np.float32) + 0.5) / fine * 2 - 1) * np.float32(np.tan(np.radians(15)))
+Part = tuple[trimesh.Trimesh, str]
+
+
+def assemble(parts: list[Part]) -> Solid:
+    """Plainly coloured parts as one solid."""
+    meshes = [mesh for mesh, _ in parts]
+    offsets = np.cumsum([0] + [len(m.vertices) for m in meshes])
+    return Solid(
+        np.concatenate([m.vertices for m in meshes]),
+        np.concatenate([m.faces + o for m, o in zip(meshes, offsets, strict=False)]),
+        np.concatenate([m.vertex_normals for m in meshes]).astype(np.float32),
+        np.concatenate([np.tile(ImageColor.getrgb(c), (len(m.vertices), 1)) / 255 for m, c in parts]).astype(
+            np.float32
+        ),
+    )
+
+
+def turned(profile: list[tuple[float, float]], smooth: float = 1.5) -> trimesh.Trimesh:
+    """A lathe: (radius, height) from bottom to top, rounded."""
+    points = np.array(profile, float)
+    steps = np.linspace(0, len(points) - 1, 80)
+    curve = np.stack([np.interp(steps, range(len(points)), points[:, i]) for i in (0, 1)], 1)
+    curve = ndimage.gaussian_filter1d(curve, smooth, axis=0, mode="nearest")
+    curve[[0, -1], 0] = 0
+    mesh = trimesh.creation.revolve(np.maximum(curve, 0), sections=96)
+    mesh.vertices = mesh.vertices[:, [1, 2, 0]]
+    return mesh
+
+
+def box(size: tuple[float, float, float], at: tuple[float, float, float], round_by: float = 0.0) -> trimesh.Trimesh:
+    """A box with hard edges, or a rounded one."""
+    mesh = trimesh.creation.box(size)
+    if round_by:
+        inner = np.array(size) - 2 * round_by
+        mesh = trimesh.creation.icosphere(subdivisions=4, radius=round_by)
+        mesh.vertices += np.sign(mesh.vertices) * inner / 2
+    else:
+        mesh.unmerge_vertices()
+    mesh.vertices += at
+    return mesh
+
+
+def rod(radius: float, start: tuple[float, float, float], end: tuple[float, float, float]) -> trimesh.Trimesh:
+    """A round bar between two points."""
+    return trimesh.creation.cylinder(radius, segment=np.array([start, end]), sections=32)
+
+
+def ball(radius: float, at: tuple[float, float, float]) -> trimesh.Trimesh:
+    """A sphere."""
+    mesh = trimesh.creation.icosphere(subdivisions=4, radius=radius)
+    mesh.vertices += at
+    return mesh
+
+
+def toadstool() -> Solid:
+    """A red cap with white dots on a stout stem."""
+    parts: list[Part] = [
+        (turned([(0, 0), (0.62, 0), (0.56, 0.25), (0.4, 0.7), (0.36, 1.2), (0.4, 1.5), (0, 1.5)]), "#f3ead8"),
+        (turned([(0, 1.3), (1.2, 1.22), (1.28, 1.4), (1.1, 1.9), (0.7, 2.3), (0.25, 2.45), (0, 2.46)], 3), "#c93527"),
+    ]
+    rng = np.random.default_rng(4)
+    for ring, (height, out, count) in enumerate([(1.52, 1.22, 9), (1.98, 1.0, 7), (2.3, 0.62, 4)]):
+        for i in range(count):
+            angle = 2 * np.pi * (i + 0.3 * ring) / count
+            dot = ball(rng.uniform(0.1, 0.16), (0, 0, 0))
+            dot.vertices += np.array([np.sin(angle) * out, height, np.cos(angle) * out])
+            parts.append((dot, "#f7f2e6"))
+    parts.append((ball(0.14, (0, 2.44, 0)), "#f7f2e6"))
+    return assemble(parts)
+
+
+def robot() -> Solid:
+    """A tin robot."""
+    parts: list[Part] = [
+        (box((1.3, 1.4, 0.9), (0, 1.55, 0), 0.16), "#3f8f8b"),
+        (box((0.8, 0.55, 0.1), (0, 1.65, 0.45), 0.04), "#f1e3c0"),
+        (box((1.0, 0.78, 0.8), (0, 2.75, 0), 0.14), "#e8b23c"),
+        (rod(0.16, (0, 2.2, 0), (0, 2.45, 0)), "#6b7078"),
+        (rod(0.035, (0, 3.1, 0), (0, 3.5, 0)), "#6b7078"),
+        (ball(0.11, (0, 3.55, 0)), "#c93527"),
+        (box((0.5, 0.07, 0.06), (0, 2.53, 0.4)), "#5c3a21"),
+    ]
+    for side in (-1, 1):
+        parts += [
+            (ball(0.16, (0.24 * side, 2.85, 0.36)), "#fbf8ef"),
+            (ball(0.08, (0.24 * side, 2.85, 0.48)), "#26303a"),
+            (rod(0.15, (0.7 * side, 2.0, 0), (0.98 * side, 1.25, 0.1)), "#6b7078"),
+            (ball(0.22, (1.0 * side, 1.15, 0.12)), "#c93527"),
+            (rod(0.17, (0.36 * side, 0.95, 0), (0.36 * side, 0.3, 0)), "#6b7078"),
+            (box((0.46, 0.3, 0.75), (0.36 * side, 0.16, 0.1), 0.1), "#c93527"),
+            (rod(0.12, (0.45 * side, 2.75, 0), (0.62 * side, 2.75, 0)), "#6b7078"),
+            (ball(0.07, (0.2 * side, 1.78, 0.51)), "#c93527" if side < 0 else "#3f8f8b"),
+        ]
+    parts.append((box((0.5, 0.08, 0.04), (0, 1.5, 0.5)), "#26303a"))
+    return assemble(parts)
+
+
+def stool() -> Solid:
+    """A milking stool."""
+    parts: list[Part] = [(turned([(0, 1.3), (1.0, 1.3), (1.04, 1.38), (1.0, 1.5), (0, 1.5)], 0.8), "#b9783f")]
+    for turn in np.radians([30, 120, 210, 300]):
+        x, z = np.sin(turn), np.cos(turn)
+        parts.append((rod(0.11, (0.6 * x, 1.35, 0.6 * z), (0.95 * x, 0, 0.95 * z)), "#8a5428"))
+        x2, z2 = np.sin(turn + np.pi / 2), np.cos(turn + np.pi / 2)
+        parts.append((rod(0.06, (0.8 * x, 0.6, 0.8 * z), (0.8 * x2, 0.6, 0.8 * z2)), "#d9a35f"))
+    return assemble(parts)
+
+
+def photograph(solid: Solid, camera: Camera, size: int, tone: tuple[float, float, float]) -> Image.Image:
+    """The solid on studio paper under one soft lamp."""
+    fine = 2 * size
+    axis = ((np.arange(fine, dtype=np.float32) + 0.5) / fine * 2 - 1) * np.float32(np.tan(np.radians(camera.fov / 2)))
     rays = (
         np.stack(np.broadcast_arrays(axis[None, :], axis[:, None], np.float32(1)), -1).reshape(-1, 3)
         @ camera.rotation.T
@@ -101,7 +207,7 @@ def main() -> None:
     shine = 0.3 * np.maximum((half * normal).sum(1), 0) ** 60
     rng = np.random.default_rng(1)
     y, x = np.mgrid[-1 : 1 : fine * 1j, -1 : 1 : fine * 1j]
-    paper = (0.86 - 0.08 * (x**2 + y**2))[..., None] * np.array([0.98, 0.985, 1.0])
+    paper = (0.86 - 0.08 * (x**2 + y**2))[..., None] * np.array(tone)
     low = solid.vertices[:, 1].min()
     floor = eye + rays * ((low - eye[1]) / np.minimum(rays[:, 1], -1e-4))[:, None]
     shade = np.zeros(len(rays), np.float32)
@@ -118,9 +224,24 @@ def main() -> None:
     colour = paper.reshape(-1, 3) * (1 - 0.35 * shade[:, None])
     colour[met] = albedo * light[:, None] + shine[:, None]
     colour = colour.reshape(size, 2, size, 2, 3).mean((1, 3)) + rng.normal(0, 0.004, (size, size, 1))
-    Image.fromarray((np.clip(colour, 0, 1) * 255 + 0.5).astype(np.uint8)).save(
-        Path(__file__).parent / "rocket.jpg", quality=90
-    )
+    return Image.fromarray((np.clip(colour, 0, 1) * 255 + 0.5).astype(np.uint8))
+
+
+def main() -> None:
+    root = Path(__file__).parent.parent
+    grey, warm, green = (0.98, 0.985, 1.0), (1.0, 0.97, 0.92), (0.95, 1.0, 0.96)
+    picture = photograph(rocket(), Camera(0, 14, 2.1, 30), 768, grey)
+    picture.save(root / "examples" / "rocket.jpg", quality=90)
+    offered = {
+        "rocket": picture,
+        "toadstool": photograph(toadstool(), Camera(20, 12, 2.2, 30), 768, green),
+        "robot": photograph(robot(), Camera(28, 16, 2.1, 30), 768, warm),
+        "stool": photograph(stool(), Camera(15, 25, 2.1, 30), 768, grey),
+    }
+    folder = root / "src" / "orbitview" / "server" / "web" / "samples"
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, made in offered.items():
+        made.resize((448, 448), Image.Resampling.LANCZOS).save(folder / f"{name}.webp", quality=82, method=6)
 
 
 if __name__ == "__main__":

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import time
 import uuid
+from collections.abc import Callable
 from typing import Any
 
 import sqlalchemy as sa
@@ -45,6 +47,21 @@ class Conflict(OrbitviewError):
     status = 409
 
 
+class _Recent:
+    """Values that may be a little old."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, tuple[float, Any]] = {}
+
+    def get(self, name: str, seconds: float, make: Callable[[], Any]) -> Any:
+        """The value made at most ``seconds`` ago, else a new one."""
+        made, value = self._kept.get(name, (-math.inf, None))
+        if time.monotonic() - made > seconds:
+            value = make()
+            self._kept[name] = (time.monotonic(), value)
+        return value
+
+
 class JobQueue:
     """Accept jobs durably: the record and the queue entry are written in one transaction."""
 
@@ -53,6 +70,7 @@ class JobQueue:
         self.engine = connect(settings)
         self.records = Records(self.engine)
         self.storage = Storage(settings)
+        self._recent = _Recent()
         if migrate:
             DBOS.migrate(settings.database)
         options: dict[str, Any] = {"application_name": APPLICATION}
@@ -85,7 +103,7 @@ class JobQueue:
                 if before["request_hash"] != digest:
                     raise Conflict("This Idempotency-Key was used for another request.", hint="Send a new one.")
                 return before
-        waiting = self.records.waiting()
+        waiting = self.waiting()
         if waiting >= self.settings.max_queue:
             raise Busy(
                 "The queue is full.", hint="Try again later.", retry_after=self.eta(waiting, str(request["engine"]))
@@ -104,6 +122,13 @@ class JobQueue:
             "created": time.time(),
             "webhook": webhook,
             "track_id": track_id,
+            # As the table's own defaults, so that the record need not be read back.
+            "progress": 0.0,
+            "meta": "{}",
+            "files": "[]",
+            "error": None,
+            "started": None,
+            "finished": None,
         }
         entry: Any = {
             "workflow_name": WORKFLOW,
@@ -123,18 +148,29 @@ class JobQueue:
                 raise
             return before
         log.info("accepted", job=job_id, key=key_id, engine=row["engine"])
-        return self.records.job(job_id) or row | {"id": job_id}
+        return row | {"id": job_id}
+
+    def waiting(self) -> int:
+        """How many jobs wait or run, as of half a second ago at most."""
+        count: int = self._recent.get("waiting", 0.5, self.records.waiting)
+        return count
+
+    def usual_seconds(self, engine: str) -> float:
+        """Seconds that a job of this engine usually runs, as of five seconds ago at most."""
+        seconds: float = self._recent.get(engine, 5.0, lambda: self.records.usual_seconds(engine))
+        return seconds
 
     def eta(self, ahead: int, engine: str) -> int:
         """Whole seconds until a job with ``ahead`` jobs before it should be done, learned from past jobs."""
-        return max(1, int((ahead + 1) * self.records.usual_seconds(engine) + 1))
+        return max(1, int((ahead + 1) * self.usual_seconds(engine) + 1))
 
     def eta_of(self, job: Row) -> int:
         """Whole seconds until this job should be done."""
         if job["status"] == "processing" and job["started"]:
-            usual = self.records.usual_seconds(job["engine"])
-            return max(1, int(usual - (time.time() - job["started"])))
-        return self.eta(self.position(job) or 0, job["engine"])
+            return max(1, int(self.usual_seconds(job["engine"]) - (time.time() - job["started"])))
+        # A job just accepted is behind all that wait; counting those before it is worth it only later.
+        fresh = time.time() - job["created"] < 1
+        return self.eta(self.waiting() if fresh else self.position(job) or 0, job["engine"])
 
     def position(self, job: Row) -> int | None:
         """How many open jobs were accepted before this one; None once it has ended."""

@@ -181,7 +181,7 @@ class Records:
 
     def insert_job(self, connection: sa.Connection, row: Row) -> int:
         """Add a job inside the caller's transaction; returns its number."""
-        done = connection.execute(jobs.insert().values(row))
+        done = connection.execute(jobs.insert(), row)
         return int(done.inserted_primary_key[0])  # type: ignore[index]
 
     def job(self, job_id: int, key_id: str | None = None) -> Row | None:

@@ -32,7 +32,7 @@ class NotFound(OrbitviewError):
 
 
 PROBLEMS: dict[int | str, dict[str, Any]] = {
-    status: {"model": Problem, "description": text}
+    status: {"description": text, "content": {"application/problem+json": {"schema": Problem.model_json_schema()}}}
     for status, text in {
         400: "Malformed",
         401: "No valid key",
@@ -236,7 +236,24 @@ def redeliver(job_id: int, request: Request, key: Key) -> Row:
     return {"event": f"evt_{job['uid']}", "attempt": attempt}
 
 
-@router.post("/images", status_code=201, response_model=UploadModel, responses=PROBLEMS)
+_UPLOAD: Row = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "image/*": {"schema": {"type": "string", "format": "binary"}},
+            "multipart/form-data": {
+                "schema": {"type": "object", "required": ["image"], "properties": {"image": {"type": "string"}}}
+            },
+            "application/json": {
+                "schema": {"type": "object", "required": ["image"], "properties": {"image": {"type": "string"}}},
+                "example": {"image": "data:image/png;base64,…"},
+            },
+        },
+    }
+}
+
+
+@router.post("/images", status_code=201, response_model=UploadModel, responses=PROBLEMS, openapi_extra=_UPLOAD)
 async def upload_image(request: Request, key: Key) -> Row:
     """Store a picture: a multipart part or JSON field named ``image``, or the raw bytes of an ``image/*`` body."""
     queue: JobQueue = request.app.state.queue

@@ -17,6 +17,7 @@ from starlette.datastructures import UploadFile
 from ..errors import InvalidRequest, OrbitviewError
 from ..jobs.answers import fetch_answer
 from ..jobs.queue import Busy, JobQueue
+from . import hosted
 from .auth import Unauthorized
 from .requests import BadFields, decode_base64, read_request
 
@@ -168,15 +169,31 @@ async def fetch(request: Request, job_id: str) -> JSONResponse:
 
 
 for path in VIEW_PATHS:
-    router.add_api_route(path, multiview, methods=["POST"], summary="Six views of an object (hosted contract)")
+    router.add_api_route(
+        path,
+        multiview,
+        methods=["POST"],
+        summary="Six views of an object (hosted contract)",
+        **hosted.described(
+            hosted.MultiviewBody, hosted.Success | hosted.Processing, {"image": hosted.PICTURE, "prompt": "a chair"}
+        ),
+    )
 for path in FETCH_PATHS:
     router.add_api_route(
-        path, fetch, methods=["GET", "POST"], summary="The result of a queued request (hosted contract)"
+        path,
+        fetch,
+        methods=["POST"],
+        summary="The result of a queued request (hosted contract)",
+        **hosted.described(hosted.KeyBody, hosted.Success | hosted.Processing, {"key": "ov_…"}),
     )
+    router.add_api_route(path, fetch, methods=["GET"], include_in_schema=False)
 
 
-@router.post("/api/v3/system_load", summary="Queue length (hosted contract)")
-@router.post("/api/v1/enterprise/system_details", summary="Models and queue (hosted contract)")
+_LOAD = hosted.described(hosted.KeyBody, hosted.Load, {"key": "ov_…"})
+
+
+@router.post("/api/v3/system_load", summary="Queue length (hosted contract)", **_LOAD)
+@router.post("/api/v1/enterprise/system_details", summary="Models and queue (hosted contract)", **_LOAD)
 async def system_load(request: Request) -> JSONResponse:
     """How many requests wait, and for how many seconds."""
     queue: JobQueue = request.app.state.queue
@@ -194,7 +211,11 @@ async def system_load(request: Request) -> JSONResponse:
     return answer(request, {"queue_num": waiting, "queue_time": seconds, "status": "ok"})
 
 
-@router.post("/api/v3/base64_crop", summary="Upload a picture (hosted contract)")
+@router.post(
+    "/api/v3/base64_crop",
+    summary="Upload a picture (hosted contract)",
+    **hosted.described(hosted.UploadBody, hosted.Uploaded, {"image": "data:image/png;base64,…", "crop": "no"}),
+)
 async def base64_crop(request: Request) -> JSONResponse:
     """Store a base64 picture and give its link, squared to its middle where ``crop`` is true."""
     queue: JobQueue = request.app.state.queue
@@ -230,7 +251,11 @@ def store_upload(queue: JobQueue, key_id: str, image: object, crop: bool) -> tup
     return queue.records.add_upload(key_id, name), queue.storage.link(name)
 
 
-@router.post("/api/v3/delete_image", summary="Delete an uploaded picture (hosted contract)")
+@router.post(
+    "/api/v3/delete_image",
+    summary="Delete an uploaded picture (hosted contract)",
+    **hosted.described(hosted.DeleteBody, hosted.Deleted, {"request_id": 17}),
+)
 async def delete_image(request: Request) -> JSONResponse:
     """Forget an upload of one's own."""
     queue: JobQueue = request.app.state.queue

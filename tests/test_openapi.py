@@ -1,0 +1,41 @@
+"""The OpenAPI document against the server, by schemathesis: no 5xx, no answer that it does not describe."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+from server_process import running
+
+
+def test_answers_are_as_described(tmp_path: Path) -> None:
+    with running(tmp_path, compatible_wait=0, max_queue=10000) as server:
+        done = subprocess.run(
+            [
+                *(sys.executable, "-m", "schemathesis.cli", "run", server.url + "/openapi.json"),
+                *("--checks", "not_a_server_error,status_code_conformance,content_type_conformance"),
+                *("--checks", "response_schema_conformance,response_headers_conformance"),
+                *("--phases", "examples,coverage,fuzzing", "--max-examples", "12", "--seed", "5"),
+                *("--suppress-health-check", "all", "--continue-on-failure", "--exclude-path-regex", "/events$"),
+            ],
+            capture_output=True,
+            text=True,
+            timeout=280,
+            cwd=tmp_path,
+        )
+        assert done.returncode == 0, done.stdout[-6000:]
+        assert httpx.get(server.url + "/readyz").status_code == 200
+    assert "unexpected error" not in (tmp_path / "server.log").read_text()
+
+
+def test_documents_need_no_network(tmp_path: Path) -> None:
+    with running(tmp_path, "--no-worker") as server:
+        for path in ("/docs", "/redoc"):
+            page = httpx.get(server.url + path).text
+            links = [part.split('"')[0] for part in page.replace("'", '"').split('="')[1:]]
+            assert not [link for link in links if link.startswith(("http:", "https:", "//"))]
+            for link in links:
+                if link.startswith("/"):
+                    assert httpx.get(server.url + link).status_code == 200
