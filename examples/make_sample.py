@@ -215,7 +215,7 @@ def photograph(solid: Solid, camera: Camera, size: int, tone: tuple[float, float
         point = lamp + rng.normal(0, 0.12, 3)
         blocked = (
             solid.caster.cast(
-                ([*floor, 0, 0.001, 0]).astype(np.float32), np.tile(point.astype(np.float32), (len(floor), 1))
+                (floor + np.array([0, 0.001, 0])).astype(np.float32), np.tile(point.astype(np.float32), (len(floor), 1))
             ).face
             >= 0
         )

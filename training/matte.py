@@ -1,0 +1,284 @@
+"""The matte network and its loop: ``python -m training.matte SHARDS BACKGROUNDS RUN``.
+
+EfficientNet-Lite0 and a light top-down decoder find the object in a whole photograph. Pictures are put together
+as they are needed: an object with its cast shadow (:mod:`training.matte_data`) before a photograph or a made-up
+studio, room or clutter, then exposed, blurred and compressed as cameras do.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import io
+import json
+import time
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from .matte_data import SHADE, SIDE
+from .network import Encoder
+from .train import save
+
+
+class Up(nn.Module):
+    """Twice the size, the encoder's skip added, a depthwise-separable convolution."""
+
+    def __init__(self, width: int, skip: int, out: int) -> None:
+        super().__init__()
+        self.reduce, self.skip = nn.Conv2d(width, out, 1), nn.Conv2d(skip, out, 1)
+        self.norm0, self.norm1 = nn.BatchNorm2d(out), nn.BatchNorm2d(out)
+        self.conv = nn.Conv2d(out, out, 3, padding=1, bias=False)
+
+    def forward(self, x: Tensor, skip: Tensor) -> Tensor:
+        x = F.interpolate(self.reduce(x), scale_factor=2.0, mode="bilinear", align_corners=False)
+        x = F.relu(self.norm0(x + self.skip(skip)))
+        return F.relu(x + self.norm1(self.conv(x)))
+
+
+class MatteNetwork(nn.Module):
+    """Photograph (B, 3, S, S) in [-1, 1], S a multiple of 32, to alpha logits (B, 1, S/2, S/2)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.encoder = Encoder()
+        e = self.encoder.widths
+        self.neck = nn.Sequential(nn.Conv2d(e[4], 192, 1), nn.BatchNorm2d(192), nn.ReLU())
+        self.whole = nn.Sequential(nn.Linear(192, 192), nn.ReLU(), nn.Linear(192, 192))
+        self.up16, self.up8 = Up(192, e[3], 128), Up(128, e[2], 64)
+        self.up4, self.up2 = Up(64, e[1], 32), Up(32, e[0], 24)
+        self.last = nn.Conv2d(24, 1, 1)
+        nn.init.constant_(self.last.bias, -1.0)
+
+    def forward(self, photograph: Tensor) -> Tensor:
+        # The encoder takes a fourth channel (the other network's matte), here always empty.
+        f = self.encoder(F.pad(photograph, (0, 0, 0, 0, 0, 1)))
+        x = self.neck(f[4])
+        x = x + self.whole(x.mean((2, 3)))[:, :, None, None]
+        x = self.up2(self.up4(self.up8(self.up16(x, f[3]), f[2]), f[1]), f[0])
+        out: Tensor = self.last(x)
+        return out
+
+
+def smooth_noise(rng: np.random.Generator, side: int, cells: int) -> np.ndarray:
+    """(side, side, 3) in about [-1, 1], varying over ``cells`` cells."""
+    coarse = rng.normal(0, 0.5, (cells + 1, cells + 1, 3)).astype(np.float32)
+    return cv2.resize(coarse, (side, side), interpolation=cv2.INTER_CUBIC)
+
+
+def background(rng: np.random.Generator, photographs: list[np.ndarray], horizon: float) -> tuple[np.ndarray, bool]:
+    """(SIDE, SIDE, 3) in [0, 1], and whether it has a floor that takes shadows."""
+    kind = rng.random()
+    y = (np.arange(SIDE, dtype=np.float32) + 0.5) / SIDE * 2 - 1
+    if kind < 0.3:
+        photo = photographs[rng.integers(len(photographs))]
+        side = int(min(photo.shape[:2]) * rng.uniform(0.4, 1))
+        top, left = (int(rng.integers(0, n - side + 1)) for n in photo.shape[:2])
+        picture = cv2.resize(photo[top : top + side, left : left + side], (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+        picture = picture.astype(np.float32) / 255
+        return (picture[:, ::-1] if rng.random() < 0.5 else picture), bool(rng.random() < 0.6)
+    grey = rng.random() < 0.6
+    first = np.clip(rng.uniform(0.1, 1.0) ** 0.6 + rng.normal(0, 0.01 if grey else 0.15, 3), 0, 1).astype(np.float32)
+    picture = np.tile(first, (SIDE, SIDE, 1))
+    if kind < 0.4:
+        return picture, bool(rng.random() < 0.7)
+    if kind < 0.7:  # studio paper: a gradient and a vignette
+        slope = rng.normal(0, 0.12, (2, 3)) if not grey else rng.normal(0, 0.12, (2, 1))
+        centre = rng.normal(0, 0.3, 2)
+        picture += y[:, None, None] * slope[0] + y[None, :, None] * slope[1]
+        picture -= rng.uniform(0, 0.18) * ((y[:, None, None] - centre[0]) ** 2 + (y[None, :, None] - centre[1]) ** 2)
+    else:  # a wall and a floor, with or without a pattern
+        second = np.clip(first + rng.normal(0, 0.2, 1 if grey else 3), 0, 1)
+        edge = max(horizon, -1.2) + abs(rng.normal(0, 0.35))
+        soft = rng.uniform(0.004, 0.3)
+        picture += (1 / (1 + np.exp(-np.clip((y - edge) / soft, -30, 30))))[:, None, None] * (second - first)
+        if rng.random() < 0.5:
+            x, z = np.meshgrid(y, y)
+            turn, often = rng.uniform(0, np.pi), rng.uniform(8, 60)
+            wave = np.sin((np.cos(turn) * x + np.sin(turn) * z) * often + rng.uniform(0, 6))
+            picture += (wave if rng.random() < 0.5 else np.sign(wave))[..., None] * rng.uniform(0.01, 0.12)
+    if rng.random() < 0.5:
+        picture += smooth_noise(rng, SIDE, int(rng.integers(2, 40))) * rng.uniform(0.02, 0.2)
+    return picture, bool(rng.random() < 0.85)
+
+
+class Composites:
+    """Endless pictures of objects before backgrounds."""
+
+    def __init__(self, folder: Path, name: str, photographs: list[np.ndarray]) -> None:
+        self.photographs, self.index, self.blobs = photographs, [], []
+        files = sorted(folder.glob(f"{name}-*.npz"))
+        if not files:
+            raise SystemExit(f"No {name} shards in {folder}: python -m training.matte_data OBJECTS {folder}")
+        for number, path in enumerate(files):
+            with np.load(path) as meta:
+                self.blobs.append(
+                    (np.memmap(path.with_suffix(".bin"), np.uint8, "r"), meta["offsets"], meta["cameras"])
+                )
+                self.index += [(number, i) for i in range(len(meta["cameras"]))]
+
+    def sample(self, i: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """Photograph (3, SIDE, SIDE) in [-1, 1] and alpha (1, SIDE, SIDE)."""
+        shard, number = self.index[i]
+        blob, offsets, cameras = self.blobs[shard]
+        parts = [blob[offsets[3 * number + k] : offsets[3 * number + k + 1]].tobytes() for k in range(2)]
+        rgba = np.asarray(Image.open(io.BytesIO(parts[0])).convert("RGBA"), np.float32) / 255
+        dark = np.frombuffer(zlib.decompress(parts[1]), np.uint8).reshape(SHADE, SHADE).astype(np.float32) / 255
+        colour, alpha = rgba[..., :3], rgba[..., 3:]
+        if rng.random() < 0.5:
+            colour = colour[..., rng.permutation(3)]
+        colour = np.clip(colour * rng.uniform(0.7, 1.25) + rng.normal(0, 0.04, 3), 0, 1) ** rng.uniform(0.7, 1.4)
+        behind, floor = background(rng, self.photographs, float(cameras[number][0]))
+        behind = np.clip(behind, 0, 1)
+        if floor:
+            shade = cv2.resize(cv2.GaussianBlur(dark, (0, 0), rng.uniform(0.3, 2.5)), (SIDE, SIDE))[..., None]
+            behind = behind * (1 - np.clip(rng.uniform(0.3, 1.1) * shade, 0, 0.95) * rng.uniform(0.85, 1, 3))
+        if rng.random() < 0.4:
+            behind = cv2.GaussianBlur(behind.astype(np.float32), (0, 0), rng.uniform(0.4, 3))
+        picture = colour * alpha + behind * (1 - alpha)
+        if rng.random() < 0.5:
+            picture, alpha = picture[:, ::-1], alpha[:, ::-1]
+        picture = np.clip(picture * rng.uniform(0.75, 1.2) + rng.normal(0, rng.uniform(0, 0.02), picture.shape), 0, 1)
+        if rng.random() < 0.35:
+            picture = cv2.GaussianBlur(picture, (0, 0), rng.uniform(0.3, 1.0))
+        small = (picture * 255 + 0.5).astype(np.uint8)
+        if rng.random() < 0.4:
+            small = cv2.imdecode(
+                cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(50, 95))])[1], 1
+            )
+        ready = np.ascontiguousarray((small.astype(np.float32) / 127.5 - 1).transpose(2, 0, 1))
+        return ready, np.ascontiguousarray(alpha.transpose(2, 0, 1), np.float32)
+
+    def batches(self, size: int, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Endless shuffled batches."""
+        rng = np.random.default_rng(seed)
+        while True:
+            order = rng.permutation(len(self.index))
+            for start in range(0, len(order) - size + 1, size):
+                columns = zip(*[self.sample(int(i), rng) for i in order[start : start + size]], strict=True)
+                photograph, alpha = (torch.from_numpy(np.stack(c)) for c in columns)
+                yield photograph, alpha
+
+
+def losses(logits: Tensor, alpha: Tensor) -> tuple[Tensor, Tensor]:
+    """Cross entropy (heavier at the outline) plus soft IoU; and the IoU of the cut at one half."""
+    true = F.avg_pool2d(alpha, 2)
+    edge = F.max_pool2d(true, 5, 1, 2) + F.max_pool2d(-true, 5, 1, 2)
+    cross = F.binary_cross_entropy_with_logits(logits, true, reduction="none")
+    found = torch.sigmoid(logits)
+    shared, either = (found * true).sum((1, 2, 3)), (found + true - found * true).sum((1, 2, 3))
+    hard, sure = logits > 0, true > 0.5
+    iou = (hard & sure).sum((1, 2, 3)) / (hard | sure).sum((1, 2, 3)).clamp(min=1)
+    return (cross * (1 + 2 * edge)).mean() + 0.5 * (1 - shared / either).mean(), iou.mean()
+
+
+def split_photographs(folder: Path) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Photographs to train with, and every sixth (by scene) to validate with."""
+    paths = sorted(p for p in folder.iterdir() if p.suffix == ".jpg")
+    scene = {
+        p: zlib.crc32(p.stem.rsplit("_", 1)[0].encode() if "hdri" in p.stem else p.stem.encode()) % 6 for p in paths
+    }
+    pictures = {p: np.asarray(Image.open(p).convert("RGB")) for p in paths}
+    return [pictures[p] for p in paths if scene[p]], [pictures[p] for p in paths if not scene[p]]
+
+
+@torch.no_grad()
+def validate(network: MatteNetwork, checking: Composites, most: int = 320) -> dict[str, float]:
+    """Loss and IoU on unseen families of objects before unseen photographs, always the same pictures."""
+    network.eval()
+    found = [losses(network(p), a) for (p, a), _ in zip(checking.batches(16, 7), range(most // 16), strict=False)]
+    network.train()
+    return {k: round(float(np.mean([f[i] for f in found])), 4) for i, k in enumerate(("loss", "iou"))}
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("shards", type=Path)
+    parser.add_argument("backgrounds", type=Path, help="folder of photographs")
+    parser.add_argument("run", type=Path, help="folder for checkpoints, log and pictures")
+    parser.add_argument("--minutes", type=float, default=60)
+    parser.add_argument("--decay", type=float, default=0.5, help="last share of the time with a falling learning rate")
+    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--rate", type=float, default=1e-3)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--every", type=float, default=4, help="minutes between validations")
+    options = parser.parse_args(arguments)
+    torch.set_num_threads(options.threads)
+    torch.manual_seed(0)
+    options.run.mkdir(parents=True, exist_ok=True)
+    known, unknown = split_photographs(options.backgrounds)
+    training, checking = Composites(options.shards, "matte", known), Composites(options.shards, "matteval", unknown)
+    network = MatteNetwork()
+    last = options.run / "last.pt"
+    state = torch.load(last, weights_only=True) if last.exists() else None
+    if state is None:
+        network.encoder.load_imagenet()
+    else:
+        network.load_state_dict(state["network"])
+    network = network.to(memory_format=torch.channels_last)
+    average = copy.deepcopy(network).requires_grad_(False)
+    groups = [
+        {
+            "params": [p for n, p in network.named_parameters() if n.startswith("encoder.") == e],
+            "scale": 0.3 if e else 1.0,
+        }
+        for e in (False, True)
+    ]
+    optimiser = torch.optim.AdamW(groups, lr=options.rate, betas=(0.9, 0.98), weight_decay=0.01)
+    step = 0
+    if state is not None:
+        average.load_state_dict(state["average"])
+        optimiser.load_state_dict(state["optimiser"])
+        step = state["step"]
+    begun = shown = time.time()
+    first, recent = step, []
+    for photograph, alpha in training.batches(options.batch, seed=step + 1):
+        now = time.time()
+        left = max(0.0, 1 - (now - begun) / (options.minutes * 60))
+        rate = options.rate * min(1.0, (step - first + 1) / 100) * min(1.0, left / max(options.decay, 1e-6))
+        for group in optimiser.param_groups:
+            group["lr"] = rate * group["scale"]
+        loss, iou = losses(network(photograph.contiguous(memory_format=torch.channels_last)), alpha)
+        optimiser.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        optimiser.step()
+        step += 1
+        with torch.no_grad():
+            keep = min(0.998, (1 + step) / (10 + step))
+            torch._foreach_lerp_(list(average.parameters()), list(network.parameters()), 1 - keep)
+            for mine, theirs in zip(average.buffers(), network.buffers(), strict=True):
+                mine.copy_(theirs)
+        recent.append((float(loss.detach()), float(iou)))
+        if now - shown > options.every * 60 or left <= 0:
+            line = {"samples": step * options.batch, "minutes": round((now - begun) / 60, 1), "rate": rate}
+            line |= {"per_second": round(options.batch * len(recent) / (now - shown), 1)}
+            line |= {"train": [round(float(v), 4) for v in np.mean(recent, 0)], "val": validate(average, checking)}
+            with open(options.run / "log.jsonl", "a") as log:
+                log.write(json.dumps(line) + "\n")
+            print(json.dumps(line), flush=True)
+            optimiser_state = optimiser.state_dict()
+            save(
+                last,
+                {
+                    "network": network.state_dict(),
+                    "average": average.state_dict(),
+                    "optimiser": optimiser_state,
+                    "step": step,
+                    "samples": step * options.batch,
+                },
+            )
+            shown, recent = time.time(), []
+        if left <= 0:
+            break
+
+
+if __name__ == "__main__":
+    main()

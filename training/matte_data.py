@@ -1,0 +1,144 @@
+"""Pictures for the matte network: ``python -m training.matte_data OBJECTS OUT``.
+
+One sample is an object under a random camera and light with its exact alpha, and the shadow that it casts on
+the floor under it. The loop (:mod:`training.matte`) puts them in front of backgrounds, never twice the same.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import math
+import multiprocessing
+import time
+import zlib
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from orbitview.cameras import Camera
+from orbitview.render import Hits
+
+from .data import Light, ShardWriter
+from .objects import Solid, is_validation, load_glb
+from .shapes import random_solid
+
+SIDE = 224
+"""Side of the stored pictures."""
+SHADE = SIDE // 2
+"""Side of the stored shadows."""
+
+
+def rays_of(camera: Camera, size: int, shift: np.ndarray) -> np.ndarray:
+    """(size, size, 3) world directions of unit depth; the principal point is moved by ``shift`` half pictures."""
+    slope = math.tan(math.radians(camera.fov / 2))
+    axis = (np.arange(size, dtype=np.float32) + 0.5) / size * 2 - 1
+    x, y = np.meshgrid((axis - shift[0]) * slope, (axis - shift[1]) * slope)
+    local = np.stack([x, y, np.ones_like(x)], -1)
+    return (local @ camera.rotation.T).astype(np.float32)
+
+
+def shadow(solid: Solid, camera: Camera, shift: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """(SHADE, SHADE) share of light that the object takes from the floor, 0 where there is none."""
+    rays = rays_of(camera, SHADE, shift).reshape(-1, 3)
+    eye = camera.position.astype(np.float32)
+    floor = solid.vertices[:, 1].min() - 1e-3
+    down = np.flatnonzero(rays[:, 1] < -1e-3)
+    reach = (floor - eye[1]) / rays[down, 1]
+    down, reach = down[reach > 0], reach[reach > 0]
+    points = eye + rays[down] * reach[:, None]
+    near = np.linalg.norm(points[:, [0, 2]], axis=1) < 2.5
+    down, points = down[near], points[near] + np.array([0, 2e-3, 0], np.float32)
+    lamp = rng.normal(size=3) * [1, 0, 1]
+    lamp = lamp / (np.linalg.norm(lamp) + 1e-9) + [0, rng.uniform(0.7, 3.0), 0]
+    lamp, wide, ambient = lamp / np.linalg.norm(lamp), rng.uniform(0.01, 0.3), rng.uniform(0.15, 0.8)
+    taken = np.zeros(len(points), np.float32)
+    for _ in range(10):
+        towards = lamp + rng.normal(0, wide, 3)
+        blocked = solid.caster.cast(points, np.tile(towards.astype(np.float32), (len(points), 1))).face >= 0
+        taken += (1 - ambient) * blocked / 10
+    for _ in range(8):  # the sky that the object hides: the dark line where it stands
+        towards = rng.normal(size=(len(points), 3)).astype(np.float32)
+        towards[:, 1] = np.abs(towards[:, 1]) + 0.05
+        hits = solid.caster.cast(points, towards)
+        close = hits.distance * np.linalg.norm(towards, axis=1) < 0.35
+        taken += ambient * ((hits.face >= 0) & close) / 8
+    picture = np.zeros(SHADE * SHADE, np.float32)
+    picture[down] = taken
+    return picture.reshape(SHADE, SHADE)
+
+
+def matte_sample(solid: Solid, rng: np.random.Generator) -> tuple[bytes, bytes, bytes, list[float]] | None:
+    """One picture with alpha, its shadow, and the row of the horizon; None where too little is seen."""
+    fov = rng.uniform(20, 60)
+    fill = rng.uniform(0.45, 0.95)
+    distance = max(0.5 / math.sin(math.radians(fov / 2)) / fill, 0.75)
+    camera = Camera(
+        rng.uniform(0, 360), rng.uniform(2, 40) if rng.random() < 0.85 else rng.uniform(-10, 70), distance, fov
+    )
+    shift = rng.normal(0, 0.12, 2) * (1.2 - fill)
+    size = SIDE * 2
+    rays = rays_of(camera, size, shift).reshape(-1, 3)
+    hits = solid.caster.cast(camera.position.astype(np.float32), rays)
+    met = hits.face >= 0
+    seen = Hits(hits.face[met], hits.u[met], hits.v[met], hits.distance[met])
+    view = rays[met] / np.linalg.norm(rays[met], axis=1, keepdims=True)
+    picture = np.zeros((size * size, 4), np.float32)
+    picture[met, :3] = Light.random(rng).shade(*solid.surface(seen, view), view)
+    picture[met, 3] = 1
+    picture = picture.reshape(SIDE, 2, SIDE, 2, 4).mean((1, 3))
+    if not 0.01 < (picture[..., 3] > 0.5).mean() < 0.8:
+        return None
+    picture[..., :3] /= np.maximum(picture[..., 3:], 1e-6)
+    file = io.BytesIO()
+    Image.fromarray((picture * 255 + 0.5).astype(np.uint8)).save(file, "WEBP", lossless=True, method=0, exact=False)
+    dark = (shadow(solid, camera, shift, rng) * 255 + 0.5).astype(np.uint8)
+    horizon = math.tan(math.radians(-camera.elevation)) / math.tan(math.radians(fov / 2)) + shift[1]
+    return file.getvalue(), zlib.compress(dark.tobytes(), 1), b"", [horizon, camera.elevation]
+
+
+def _work(task: tuple[str, str | int, int]) -> tuple[str, list[tuple[bytes, bytes, bytes, list[float]]]]:
+    split, source, views = task
+    rng = np.random.default_rng(zlib.crc32(f"matte {source}".encode()))
+    try:
+        solid = random_solid(rng) if isinstance(source, int) else load_glb(Path(source))
+        made = [matte_sample(solid, rng) for _ in range(views)]
+        return split, [sample for sample in made if sample is not None]
+    except (ValueError, IndexError, KeyError, AttributeError) as error:
+        print(f"skipped {source}: {error}", flush=True)
+        return split, []
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("objects", type=Path, help="folder of GLB files")
+    parser.add_argument("out", type=Path, help="folder for the shards")
+    parser.add_argument("--views", type=int, default=3, help="pictures of each object")
+    parser.add_argument("--procedural", type=int, default=0, help="add this many made-up objects")
+    parser.add_argument("--limit", type=int, help="take only this many GLBs")
+    parser.add_argument("--processes", type=int, default=multiprocessing.cpu_count())
+    options = parser.parse_args()
+    options.out.mkdir(parents=True, exist_ok=True)
+    paths = sorted(options.objects.glob("*.glb"))
+    np.random.default_rng(1).shuffle(paths)
+    tasks: list[tuple[str, str | int, int]] = [
+        ("matteval" if is_validation(p.stem) else "matte", str(p), options.views) for p in paths[: options.limit]
+    ]
+    tasks += [("matte", i, options.views) for i in range(options.procedural)]
+    writers = {name: ShardWriter(options.out, name) for name in ("matte", "matteval")}
+    started = time.time()
+    with multiprocessing.Pool(options.processes) as pool:
+        for done, (split, samples) in enumerate(pool.imap_unordered(_work, tasks), 1):
+            for sample in samples:
+                writers[split].add(sample)
+            if done % 50 == 0 or done == len(tasks):
+                rate = (time.time() - started) / done
+                left = rate * (len(tasks) - done) / 60
+                print(f"{done}/{len(tasks)} objects, {rate:.2f} s an object, {left:.0f} min left", flush=True)
+    for writer in writers.values():
+        writer.flush()
+
+
+if __name__ == "__main__":
+    main()
