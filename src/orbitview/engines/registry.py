@@ -54,9 +54,11 @@ def get_engine(name: str = "auto") -> Engine:
 
 def describe_engines() -> list[dict[str, Any]]:
     """What every installed engine says of itself, and whether it can run here; ready for JSON."""
+    engines = {name: load_engine(name) for name in engine_names()}
+    ready = [engine for engine in engines.values() if engine.readiness().ready]
+    best = max(ready, key=lambda engine: engine.info.rank, default=None)
     found = []
-    for name in engine_names():
-        engine = load_engine(name)
+    for name, engine in engines.items():
         state, info = engine.readiness(), engine.info
         found.append(
             {
@@ -66,6 +68,7 @@ def describe_engines() -> list[dict[str, Any]]:
                 "features": sorted(info.features),
                 "rig": info.rig,
                 "ready": state.ready,
+                "auto": engine is best,
                 "reason": state.reason,
                 "hint": state.hint,
             }

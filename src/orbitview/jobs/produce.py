@@ -13,7 +13,7 @@ from ..cameras import Camera
 from ..config import Settings
 from ..errors import Cancelled
 from ..outgoing import fetch
-from ..outputs import make_grid, write_format
+from ..outputs import TURNTABLES, make_grid, write_format
 from ..storage import Storage
 
 Row = dict[str, Any]
@@ -33,9 +33,19 @@ def fetch_input(request: Row, settings: Settings, storage: Storage) -> bytes:
 
 
 def produce(
-    request: Row, picture: bytes, prefix: str, storage: Storage, advance: Callable[[float, str], bool], timeout: float
+    request: Row,
+    picture: bytes,
+    prefix: str,
+    storage: Storage,
+    advance: Callable[[float, str], bool],
+    publish: Callable[[list[Row]], None],
+    timeout: float,
 ) -> tuple[list[Row], Row]:
     """Run the engine and store what was asked for; the same request gives the same files under the same keys.
+
+    Args:
+        advance: told the share done and the stage; answers whether anybody still waits.
+        publish: told the files so far, before each format that takes long.
 
     Returns:
         The files (name, key, kind, camera) and the meta data.
@@ -59,7 +69,8 @@ def produce(
                 raise Cancelled("The job was cancelled.")
 
     formats = list(dict.fromkeys(["grid", *request["formats"]]))
-    extra = any(name in formats for name in ("glb", "turntable", "turntable-mp4", "turntable-gif"))
+    slow = ("glb", *TURNTABLES)
+    extra = any(name in formats for name in slow)
     span = 0.5 if extra else 0.9
     cameras = request["cameras"]
     wanted = [Camera(**camera) for camera in cameras] if isinstance(cameras, list) else cameras
@@ -102,6 +113,8 @@ def produce(
         for name in formats:
             if name in ("grid", "zip"):
                 continue
+            if name in slow:
+                publish(files)
             made = write_format(
                 views,
                 name,

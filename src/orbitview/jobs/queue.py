@@ -178,10 +178,10 @@ class JobQueue:
 
     def cancel(self, job: Row) -> bool:
         """Stop a waiting or running job; False where it had ended."""
-        if not self.records.finish(
-            job["uid"], "cancelled", error={"code": "cancelled", "message": "The job was cancelled.", "hint": ""}
-        ):
+        error = {"code": "cancelled", "message": "The job was cancelled.", "hint": ""}
+        if not self.records.finish(job["uid"], "cancelled", error=error, files=[]):
             return False
+        self.storage.delete([entry["key"] for entry in json.loads(job["files"])])
         self.client.cancel_workflow(job["uid"])
         self.announce(job)
         return True

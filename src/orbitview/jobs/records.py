@@ -243,6 +243,13 @@ class Records:
             )
         return bool(done.rowcount)
 
+    def publish(self, uid: str, files: list[Row]) -> None:
+        """Show the files that an open job has made so far."""
+        with self.engine.begin() as connection:
+            connection.execute(
+                jobs.update().where(jobs.c.uid == uid, jobs.c.status.in_(OPEN)).values(files=json.dumps(files))
+            )
+
     def finish(
         self,
         uid: str,

@@ -21,7 +21,7 @@ from dbos import DBOS, DBOSConfig
 from structlog.contextvars import bound_contextvars
 
 from ..config import Settings
-from ..errors import Cancelled, OrbitviewError
+from ..errors import OrbitviewError
 from ..logs import configure, get_logger
 from .produce import fetch_input, produce
 from .queue import APPLICATION, DELIVERY, QUEUE, VERSION, WEBHOOKS, WORKFLOW, JobQueue
@@ -68,31 +68,34 @@ def _run(uid: str) -> str:
 
 
 def _produce(queue: JobQueue, job: Row, request: Row) -> str:
-    uid = job["uid"]
+    uid, records = job["uid"], queue.records
+    made: list[Row] = []
+
+    def publish(files: list[Row]) -> None:
+        made[:] = files
+        records.publish(uid, files)
+
+    def advance(share: float, stage: str) -> bool:
+        return records.advance(uid, share, stage)
+
     try:
-        queue.records.advance(uid, 0.0, "fetch")
+        advance(0.0, "fetch")
         picture = fetch_input(request, queue.settings, queue.storage)
-        files, meta = produce(
-            request,
-            picture,
-            job["prefix"],
-            queue.storage,
-            lambda share, stage: queue.records.advance(uid, share, stage),
-            queue.settings.job_timeout,
+        made, meta = produce(
+            request, picture, job["prefix"], queue.storage, advance, publish, queue.settings.job_timeout
         )
-        status = "success"
-        if not queue.records.finish(uid, status, meta=meta, files=files):
-            now = queue.records.by_uid(uid)
-            if now is None or now["status"] != "success":  # else another worker made the same files
-                queue.storage.delete([entry["key"] for entry in files])  # cancelled or deleted while it ran
-            status = "gone"
-    except Cancelled as error:
-        status = "failed" if queue.records.finish(uid, "failed", error=_as_error(error)) else "gone"
+        if records.finish(uid, "success", meta=meta, files=made):
+            return "success"
     except Exception as error:
         expected = isinstance(error, OrbitviewError)
         log.warning("failed", error=repr(error), exc_info=None if expected else error)
-        status = "failed" if queue.records.finish(uid, "failed", error=_as_error(error)) else "gone"
-    return status
+        if records.finish(uid, "failed", error=_as_error(error), files=[]):
+            queue.storage.delete([entry["key"] for entry in made])
+            return "failed"
+    now = records.by_uid(uid)
+    if now is None or now["status"] != "success":  # else another worker made the same files
+        queue.storage.delete([entry["key"] for entry in made])  # cancelled or deleted while it ran
+    return "gone"
 
 
 @DBOS.step(name="orbitview.job.announce")

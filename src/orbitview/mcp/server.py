@@ -16,7 +16,7 @@ from pydantic import BaseModel, Field
 from ..errors import OrbitviewError
 from .backends import Backend, InProcess, OnServer, as_base64, resolve_image
 
-Format = Literal["views", "turntable", "turntable-mp4", "turntable-gif", "glb", "zip"]
+Format = Literal["views", "turntable", "turntable-mp4", "turntable-gif", "turntable-sheet", "glb", "zip"]
 
 
 class ViewCamera(BaseModel):

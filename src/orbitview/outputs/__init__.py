@@ -1,14 +1,15 @@
 """Views out: grid, maps, turntables, GLB, camera files, zip."""
 
-from .files import FORMATS, save_views, write_format, zip_folder
+from .files import FORMATS, TURNTABLES, save_views, write_format, zip_folder
 from .grid import make_grid, over, parse_background
 from .maps import depth_picture, normal_picture
 from .mesh import write_glb
 from .poses import transforms_json, views_json
-from .turntable import write_turntable
+from .turntable import turntable_sheet, write_turntable
 
 __all__ = [
     "FORMATS",
+    "TURNTABLES",
     "depth_picture",
     "make_grid",
     "normal_picture",
@@ -16,6 +17,7 @@ __all__ = [
     "parse_background",
     "save_views",
     "transforms_json",
+    "turntable_sheet",
     "views_json",
     "write_format",
     "write_glb",

@@ -17,7 +17,7 @@ from .grid import over
 from .maps import depth_picture, normal_picture
 from .mesh import write_glb
 from .poses import transforms_json, views_json
-from .turntable import write_turntable
+from .turntable import turntable_sheet, write_turntable
 
 TURNTABLE_RIG = "orbit-36@15"
 
@@ -71,7 +71,8 @@ def turntable_frames(
     return frames
 
 
-FORMATS = ("grid", "views", "turntable", "turntable-mp4", "turntable-gif", "glb", "zip")
+TURNTABLES = ("turntable", "turntable-mp4", "turntable-gif", "turntable-sheet")
+FORMATS = ("grid", "views", *TURNTABLES, "glb", "zip")
 """Names of everything that can be asked for."""
 
 
@@ -97,13 +98,17 @@ def write_format(
         views.grid(width, height, background).save(path)
     elif name == "views":
         return save_views(views, directory, background="transparent")
-    elif name in ("turntable", "turntable-mp4", "turntable-gif"):
-        path = directory / f"turntable.{name.removeprefix('turntable').removeprefix('-') or 'webp'}"
+    elif name in TURNTABLES:
+        endings = {"turntable": ".webp", "turntable-sheet": "-sheet.webp"}
+        path = directory / f"turntable{endings.get(name, '.' + name[10:])}"
         frames = views.__dict__.get("_turn")
         if frames is None or frames[0] != turntable_size:
             frames = (turntable_size, turntable_frames(views, turntable_size, progress=progress))
             views.__dict__["_turn"] = frames
-        write_turntable(frames[1], path, background)
+        if name == "turntable-sheet":
+            turntable_sheet(frames[1]).save(path, quality=84, method=3)
+        else:
+            write_turntable(frames[1], path, background)
     elif name == "glb":
         path = write_glb(views, directory / "object.glb")
     elif name == "zip":

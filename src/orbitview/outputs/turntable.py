@@ -1,7 +1,8 @@
-"""The object turning: animated WebP, GIF or MP4."""
+"""The object turning: animated WebP, GIF or MP4, or all frames in one picture."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -41,6 +42,18 @@ def write_turntable(frames: Sequence[Image.Image], path: Path, background: str =
             f"A turntable cannot be written as {path.suffix!r}.", hint="Use .webp, .gif or .mp4.", field="formats"
         )
     return path
+
+
+def turntable_sheet(frames: Sequence[Image.Image], size: int = 384) -> Image.Image:
+    """Frames in one RGBA picture, row by row in a square of cells of at most ``size`` pixels, for pages that
+    turn the object under the pointer."""
+    side = min(size, frames[0].width)
+    columns = math.ceil(math.sqrt(len(frames)))
+    sheet = Image.new("RGBA", (columns * side, math.ceil(len(frames) / columns) * side))
+    for i, frame in enumerate(frames):
+        cell = frame.resize((side, side), Image.Resampling.LANCZOS) if frame.width != side else frame
+        sheet.paste(cell, (i % columns * side, i // columns * side))
+    return sheet
 
 
 def _gif(pictures: list[Image.Image], path: Path, duration: int) -> None:

@@ -24,7 +24,7 @@ from ..errors import InvalidRequest, OrbitviewError
 from ..jobs.queue import JobQueue
 from ..logs import get_logger
 from ..storage import KEPT
-from . import v1, v5
+from . import pages, v1, v5
 from .auth import Gate
 from .metrics import render_metrics
 from .requests import BadFields
@@ -84,7 +84,7 @@ def create_app(settings: Settings) -> FastAPI:
             yield
         await run_in_threadpool(app.state.queue.close)
 
-    app = FastAPIOffline(
+    app: FastAPI = FastAPIOffline(
         title="orbitview",
         version=__version__,
         summary="One picture of an object in, the object from every side out.",
@@ -92,6 +92,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.include_router(v5.router)
     app.include_router(v1.router)
+    app.include_router(pages.router)
     app.add_middleware(BodyLimit, most=settings.max_body_mb * 2**20)
     if settings.cors_origins:
         app.add_middleware(

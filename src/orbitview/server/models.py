@@ -36,7 +36,9 @@ class ViewsRequest(BaseModel):
     height: int = Field(960, ge=64, le=1024)
     background: str = "white"
     elevation: float | None = Field(None, ge=-90, le=90, description="Of the picture's camera, if known.")
-    formats: list[Literal["grid", "views", "turntable", "turntable-mp4", "turntable-gif", "glb", "zip"]] = []
+    formats: list[
+        Literal["grid", "views", "turntable", "turntable-mp4", "turntable-gif", "turntable-sheet", "glb", "zip"]
+    ] = []
     seed: int | None = Field(None, ge=0, le=2**53)
     num_inference_steps: int | None = Field(None, ge=1, le=100)
     guidance_scale: float | None = Field(None, ge=1, le=20)
@@ -129,5 +131,6 @@ class EngineModel(BaseModel):
     features: list[str]
     rig: str | None
     ready: bool
+    auto: bool = Field(description="What engine=auto means here.")
     reason: str
     hint: str

@@ -185,7 +185,10 @@ def delete_job(job_id: int, request: Request, key: Key) -> None:
     responses={200: {"content": {"text/event-stream": {}}, "description": "Server-sent events"}, **PROBLEMS},
 )
 async def job_events(job_id: int, request: Request, key: Key) -> StreamingResponse:
-    """Queue position, percent and stage as they change; the last event is ``done`` with the whole job."""
+    """Queue position, percent, stage and number of files as they change; the last event is ``done`` with the job.
+
+    The files that an open job has made so far are in the job itself.
+    """
     queue: JobQueue = request.app.state.queue
     await run_in_threadpool(_job, queue, job_id, key)
 
@@ -199,10 +202,12 @@ async def job_events(job_id: int, request: Request, key: Key) -> StreamingRespon
             if job["status"] not in ("queued", "processing"):
                 yield f"event: done\ndata: {json.dumps(await run_in_threadpool(present, job, queue))}\n\n"
                 return
-            now = (job["status"], job["progress"], job["stage"], await run_in_threadpool(queue.position, job))
+            place = await run_in_threadpool(queue.position, job)
+            now = (job["status"], job["progress"], job["stage"], place, len(json.loads(job["files"])))
             if now != last:
                 last, spoke = now, time.monotonic()
-                data = {"status": now[0], "percent": round(100 * now[1], 1), "stage": now[2], "position": now[3]}
+                data = {"status": now[0], "percent": round(100 * now[1], 1), "stage": now[2]}
+                data |= {"position": now[3], "files": now[4]}
                 data["eta"] = await run_in_threadpool(queue.eta_of, job)
                 yield f"event: progress\ndata: {json.dumps(data)}\n\n"
             elif time.monotonic() - spoke > 15:

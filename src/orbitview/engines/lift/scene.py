@@ -119,8 +119,8 @@ class LiftScene:
         """One view of ``size`` × ``size`` pixels."""
         return render(self.vertices, self.faces, self.normals, self._caster, self.shade, self.fill(camera), size)
 
-    def mesh(self, texture: int = 1024, most_faces: int = 20_000) -> trimesh.Trimesh:
-        """A textured mesh for export: simplified, with every pair of triangles in a cell of one atlas."""
+    def mesh(self, texture: int = 1024, most_faces: int = 12_000) -> trimesh.Trimesh:
+        """A textured mesh for export: simplified, cut into charts, one base colour."""
         from .atlas import textured
 
         plain = trimesh.Trimesh(self.vertices, self.faces, process=False)
@@ -129,4 +129,4 @@ class LiftScene:
         small = object.__new__(LiftScene)
         small.__dict__ |= {k: self.__dict__[k] for k in ("framed", "guess", "frustum", "backend", "_texture")}
         small._set(np.asarray(plain.vertices, np.float32), np.asarray(plain.faces, np.int32))
-        return textured(small.vertices, small.faces, small.normals, small.shade, texture)
+        return textured(small.vertices, small.faces, small.normals, small.shade, texture, self.backend)
