@@ -18,6 +18,7 @@ from rich.table import Table
 
 from . import __version__
 from .cameras import DEFAULT_FOV, DEFAULT_RIG, RIGS, Camera
+from .commands import engines_app, keys_app
 from .errors import InvalidRequest, OrbitviewError
 
 app = typer.Typer(
@@ -26,6 +27,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="One picture of an object in, the object from every side out.",
 )
+app.add_typer(engines_app, name="engines")
+app.add_typer(keys_app, name="keys")
 console = Console(stderr=True)
 PICTURES = {".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".heic", ".heif"}
 
@@ -127,22 +130,6 @@ def generate(
 
 
 @app.command()
-def engines() -> None:
-    """List the engines and whether each can run here."""
-    from .engines import engine_names, get_engine
-    from .engines.registry import load_engine
-
-    table = Table("engine", "ready", "honours", "licence", "what it is")
-    chosen = get_engine("auto").info.name
-    for name in engine_names():
-        engine = load_engine(name)
-        state = engine.readiness()
-        ready = ("yes" + (" (auto)" if name == chosen else "")) if state.ready else f"no: {state.reason}. {state.hint}"
-        table.add_row(name, ready, ", ".join(sorted(engine.info.features)), engine.info.licence, engine.info.summary)
-    Console().print(table)
-
-
-@app.command()
 def doctor() -> None:
     """Tell what works on this machine and how to get the rest."""
     import importlib.util
@@ -218,57 +205,6 @@ def mcp(
     from .mcp.server import run_stdio
 
     run_stdio(allow or [], out, server, api_key, os.environ.get("ORBITVIEW_ALLOW_HOSTS", ""))
-
-
-keys_app = typer.Typer(no_args_is_help=True, help="API keys of the server.")
-app.add_typer(keys_app, name="keys")
-
-
-@keys_app.command("create")
-def keys_create(
-    name: str,
-    per_minute: Annotated[int, typer.Option(help="Jobs a minute; 0: no limit.")] = 0,
-    at_once: Annotated[int, typer.Option(help="Open jobs at once; 0: no limit.")] = 0,
-    reads: Annotated[
-        str | None, typer.Option(metavar="KEY_ID", help="Make a key that can only look at that key's jobs.")
-    ] = None,
-) -> None:
-    """Make a key. It is shown once; only its digest is kept."""
-    records = _records()
-    if reads is not None and records.key(reads) is None:
-        raise InvalidRequest(f"There is no key {reads}.", hint="See: orbitview keys list.")
-    text, row = records.create_key(name, per_minute, at_once, reads)
-    print(json.dumps({"id": row["id"], "key": text, "webhook_secret": row["webhook_secret"]}, indent=1))
-
-
-@keys_app.command("list")
-def keys_list() -> None:
-    """List keys."""
-    table = Table("id", "name", "reads only", "per minute", "at once", "revoked")
-    for row in _records().list_keys():
-        table.add_row(
-            row["id"],
-            row["name"],
-            row["reads"] or "",
-            str(row["per_minute"]),
-            str(row["at_once"]),
-            "yes" if row["revoked"] else "",
-        )
-    Console().print(table)
-
-
-@keys_app.command("revoke")
-def keys_revoke(key_id: str) -> None:
-    """Revoke a key at once."""
-    if not _records().revoke_key(key_id):
-        raise InvalidRequest(f"There is no live key {key_id}.", hint="See: orbitview keys list.")
-
-
-def _records() -> Any:
-    from .config import Settings
-    from .jobs.records import Records, connect
-
-    return Records(connect(Settings()))
 
 
 def _pillow_reads(kind: str) -> bool:

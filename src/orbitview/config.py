@@ -39,6 +39,14 @@ class Settings(BaseSettings):
     )
     cors_origins: str = Field("", description="Comma-separated origins that browsers may call from; * for all.")
     worker: str = Field("local", description="Name of this worker; unique in a fleet and stable across restarts.")
+    weights_dir: Path = Field(Path("~/.cache/orbitview"), description="Where weights of further engines lie.")
+    model_memory_gb: float = Field(0, ge=0, description="Memory for warm models; 0: most of the GPU's, else 12 GB.")
+    precision: Literal["auto", "float16", "bfloat16", "float32"] = Field(
+        "auto", description="Of diffusion engines; auto: float16 on a GPU."
+    )
+    compile: bool = Field(False, description="torch.compile for diffusion engines: slow first job, faster ones after.")
+    offload: bool = Field(False, description="Keep diffusion weights in main memory: slower, less GPU memory.")
+    triposr_resolution: int = Field(256, ge=32, le=512, description="Cells along TripoSR's cube.")
     worker_timeout: float = Field(
         45.0, gt=0, description="Seconds without a sign of life after which a worker's jobs go to the others."
     )

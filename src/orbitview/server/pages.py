@@ -44,7 +44,7 @@ VIEWER_LOOKS = {
     "scene.add(new THREE.AmbientLight(0xffffff,0.75));",
     "margin: 0px;": "margin: 0px; background: radial-gradient(circle at 50% 38%, #fff, #dfe4ec);",
 }
-"""trimesh's page is lit for engineering models; these are pictures already lit, so mostly flat light and true colours."""
+"""trimesh's page is lit for engineering models; ours are pictures already lit: mostly flat light, true colours."""
 
 
 @cache

@@ -1,0 +1,66 @@
+"""``orbitview engines``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from ..errors import InvalidRequest, OrbitviewError
+
+console = Console(stderr=True)
+app = typer.Typer(help="List the engines and whether each can run here; fetch the weights of further ones.")
+
+
+@app.callback(invoke_without_command=True)
+def list_engines(context: typer.Context) -> None:
+    """List the engines and whether each can run here."""
+    if context.invoked_subcommand:
+        return
+    from ..engines import engine_names, get_engine
+    from ..engines.registry import load_engine
+
+    table = Table("engine", "ready", "honours", "licence", "what it is")
+    chosen = get_engine("auto").info.name
+    for name in engine_names():
+        engine = load_engine(name)
+        state = engine.readiness()
+        ready = ("yes" + (" (auto)" if name == chosen else "")) if state.ready else f"no: {state.reason}. {state.hint}"
+        table.add_row(name, ready, ", ".join(sorted(engine.info.features)), engine.info.licence, engine.info.summary)
+    Console().print(table)
+
+
+@app.command("pull")
+def pull_weights(
+    name: Annotated[str, typer.Argument(help="zero123plus, zero123plus-v1.1 or triposr.")],
+    accept_license: Annotated[bool, typer.Option("--accept-license", help="I accept the weights' licence.")] = False,
+    revision: Annotated[str | None, typer.Option(help="Commit, tag or branch; else the one pulled before.")] = None,
+) -> None:
+    """Fetch an engine's weights, check them and note their SHA-256."""
+    from ..engines.registry import load_engine
+    from ..engines.weights import Weights, pull
+
+    weights = getattr(load_engine(name), "weights", None)
+    if not isinstance(weights, Weights):
+        raise InvalidRequest(f"The engine {name} has no weights to fetch.", hint="See: orbitview engines.")
+    console.print(f"Licence of the weights of {name}: {weights.licence}", highlight=False)
+    folder = pull(weights, accept=accept_license, revision=revision)
+    console.print(f"[green]✓[/] {name} is ready; its weights are in {folder}")
+
+
+@app.command("verify")
+def verify(name: str) -> None:
+    """Compare an engine's weights with what was pulled."""
+    from ..engines.registry import load_engine
+    from ..engines.weights import Weights, changed
+
+    weights = getattr(load_engine(name), "weights", None)
+    if not isinstance(weights, Weights):
+        raise InvalidRequest(f"The engine {name} has no weights to verify.", hint="See: orbitview engines.")
+    weights.require()
+    wrong = changed(weights)
+    if wrong:
+        raise OrbitviewError(f"Changed since they were pulled: {', '.join(wrong)}.", hint="Pull them again.")
+    console.print(f"[green]✓[/] the weights of {name} are as they were pulled")

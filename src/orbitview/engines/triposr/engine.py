@@ -1,0 +1,156 @@
+"""TripoSR as an engine: a mesh and any camera."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import trimesh
+from numpy.typing import NDArray
+
+from ...cameras import Camera
+from ...config import Settings
+from ...errors import InvalidImage
+from ...render import Hits, make_caster
+from ...render.picture import render
+from ...views import View, ViewSet
+from ..base import EngineInfo, EngineRequest, Progress, Readiness, no_progress
+from ..weights import WARM, Weights
+
+Floats = NDArray[np.float32]
+
+
+class ColouredMesh:
+    """A mesh with a colour per vertex that renders itself (an engine's scene)."""
+
+    def __init__(self, vertices: Floats, faces: NDArray[np.int32], colours: Floats, normals: Floats) -> None:
+        self.vertices, self.faces, self.colours, self.normals = vertices, faces, colours, normals
+        self._caster = make_caster(vertices, faces)
+
+    def shade(self, hits: Hits, points: Floats) -> Floats:
+        """Colours (N, 3) of hits."""
+        corner = self.colours[self.faces[hits.face]]
+        weights = np.stack([1 - hits.u - hits.v, hits.u, hits.v], 1)
+        return np.asarray((corner * weights[..., None]).sum(1), np.float32)
+
+    def render(self, camera: Camera, size: int) -> View:
+        """One view of ``size`` × ``size`` pixels."""
+        radius = float(np.linalg.norm(self.vertices, axis=1).max())
+        placed = camera.at(max(radius * 1.04 / np.sin(np.radians(camera.fov) / 2), 0.55))
+        return render(self.vertices, self.faces, self.normals, self._caster, self.shade, placed, size)
+
+    def mesh(self) -> trimesh.Trimesh:
+        """For export, textured by one small picture: a texel for each vertex would not survive decimation."""
+        from ..lift.atlas import textured
+
+        plain = trimesh.Trimesh(self.vertices, self.faces, process=False)
+        if len(self.faces) > 12_000:
+            plain = plain.simplify_quadric_decimation(face_count=12_000)
+        vertices, faces = np.asarray(plain.vertices, np.float32), np.asarray(plain.faces, np.int32)
+        from scipy.spatial import cKDTree
+
+        tree = cKDTree(self.vertices)
+
+        def shade(hits: Hits, points: Floats) -> Floats:
+            return np.asarray(self.colours[tree.query(points)[1]], np.float32)
+
+        return textured(vertices, faces, np.asarray(plain.vertex_normals, np.float32), shade, 1024)
+
+
+class TripoSREngine:
+    """One forward pass to triplanes, marching cubes, vertex colours."""
+
+    def __init__(self) -> None:
+        self.weights = Weights(
+            name="triposr",
+            repository="stabilityai/TripoSR",
+            licence="MIT",
+            files=("model.[sc]*",),
+            patterns=("*.json", "*.yaml", "model.ckpt", "model.safetensors"),
+        )
+        self.info = EngineInfo(
+            name="triposr",
+            summary="TripoSR: feed-forward reconstruction, a mesh and any camera; wants a GPU, runs without.",
+            licence="MIT (code and weights)",
+            features=frozenset({"cameras", "mesh"}),
+            rank=8,
+        )
+
+    def readiness(self) -> Readiness:
+        """Packages and weights."""
+        return self.weights.readiness(("torch", "safetensors"))
+
+    def _model(self) -> Any:
+        folder = self.weights.require()
+
+        def load_it() -> Any:
+            import torch
+
+            from .model import load
+
+            return load(folder).to("cuda" if torch.cuda.is_available() else "cpu")
+
+        def size(model: Any) -> float:
+            return float(sum(p.numel() * p.element_size() for p in model.parameters()))
+
+        return WARM.get(("triposr", str(folder)), load_it, size)
+
+    def generate(self, requests: Sequence[EngineRequest], progress: Progress = no_progress) -> list[ViewSet]:
+        """Run the requests one after the other."""
+        progress(0.0, "load")
+        model = self._model()
+        results = []
+        for number, request in enumerate(requests):
+
+            def step(share: float, stage: str, done: int = number) -> None:
+                progress((done + share) / len(requests), stage)
+
+            results.append(self._one(model, request, step))
+        return results
+
+    def _one(self, model: Any, request: EngineRequest, progress: Progress) -> ViewSet:
+        import torch
+
+        from ..zero123plus.engine import framed
+        from .model import surface
+
+        progress(0.02, "lift")
+        side = model.sizes.picture
+        square = framed(request.picture).resize((side, side))
+        pixels = np.asarray(square, np.float32) / 255
+        pixels = pixels[..., :3] * pixels[..., 3:] + 0.5 * (1 - pixels[..., 3:])
+        device = next(model.parameters()).device
+        with torch.inference_mode():
+            planes = model(torch.from_numpy(pixels.transpose(2, 0, 1).copy())[None].to(device))[0]
+        resolution = int(request.options.get("resolution") or Settings().triposr_resolution)  # type: ignore[call-overload]
+        points, faces, colours = surface(
+            model, planes, resolution, told=lambda share: progress(0.1 + 0.6 * share, "surface")
+        )
+        if not len(points):
+            raise InvalidImage("The model saw no object in the picture.", hint="Try another picture.", field="image")
+        scene = ColouredMesh(*_ours(points.numpy(), faces.numpy(), colours.numpy()))
+        views = []
+        for index, camera in enumerate(request.cameras):
+            progress(0.7 + 0.3 * index / len(request.cameras), "render")
+            views.append(scene.render(camera, request.size))
+        progress(1.0, "done")
+        return ViewSet(views, scene=scene)
+
+
+def _ours(
+    points: Floats, faces: NDArray[np.int64], colours: Floats
+) -> tuple[Floats, NDArray[np.int32], Floats, Floats]:
+    """The model's axes (x to the camera, y right, z up) to ours (z to the camera, x right, y up), diagonal 1."""
+    turned = points[:, [1, 2, 0]]
+    low, high = turned.min(0), turned.max(0)
+    vertices = ((turned - (low + high) / 2) / np.linalg.norm(high - low)).astype(np.float32)
+    mesh = trimesh.Trimesh(vertices, faces, process=False)
+    if mesh.volume < 0:
+        mesh.invert()
+    return (
+        vertices,
+        np.ascontiguousarray(mesh.faces, np.int32),
+        colours.astype(np.float32),
+        np.asarray(mesh.vertex_normals, np.float32),
+    )
