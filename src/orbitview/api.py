@@ -45,8 +45,11 @@ def generate(
         size: side of each view in pixels, 32 to 1024.
         matte: ``"auto"``, ``"alpha"`` or ``"none"``, see :func:`orbitview.images.cut_out`.
         seed: the same seed gives the same views; None draws one and reports it in ``meta``.
-        num_inference_steps, guidance_scale, prompt, negative_prompt: for engines that honour them;
-            others name them in ``meta["ignored"]``.
+        num_inference_steps: denoising steps, for engines that have them; others name it in ``meta["ignored"]``.
+        guidance_scale: strength of the condition, likewise.
+        prompt: what is wanted, likewise.
+        negative_prompt: what is not wanted, likewise.
+        options: the engine's own, such as ``renderer="numpy"`` for the embedded ones.
         progress: called with the share done and the stage; it may raise :class:`orbitview.Cancelled`.
 
     Returns:

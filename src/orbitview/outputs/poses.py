@@ -6,14 +6,17 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from ..views import View
 
 
 def views_json(views: Sequence[View], files: Sequence[str], meta: dict[str, Any]) -> dict[str, Any]:
-    """Every view with its file, its camera's numbers and its matrices."""
+    """Every view with its file, its camera's numbers and matrices, and what its depth picture spans."""
     entries = []
     for view, file in zip(views, files, strict=True):
         camera, size = view.camera, view.image.width
+        met = view.depth[np.isfinite(view.depth)] if view.depth is not None else np.zeros(0)
         entries.append(
             {
                 "file": file,
@@ -23,6 +26,7 @@ def views_json(views: Sequence[View], files: Sequence[str], meta: dict[str, Any]
                 "elevation": camera.elevation,
                 "distance": camera.distance,
                 "fov": camera.fov,
+                "depth_range": [float(met.min()), float(met.max())] if len(met) else None,
                 "intrinsics": camera.intrinsics(size).tolist(),
                 "world_to_camera_opencv": camera.world_to_camera.tolist(),
                 "camera_to_world_opencv": camera.camera_to_world.tolist(),

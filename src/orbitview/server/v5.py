@@ -99,7 +99,7 @@ def vendor_error(error: OrbitviewError) -> Row:
 
 
 async def multiview(request: Request) -> JSONResponse:
-    """One picture in, one grid of views out; see the contract for every field."""
+    """One picture in, one grid of views out."""
     queue: JobQueue = request.app.state.queue
     gate = request.app.state.gate
     try:
