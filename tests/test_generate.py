@@ -169,3 +169,23 @@ def test_the_sample_is_lifted(rocket: Path) -> None:
     views = generate(rocket, seed=0)
     assert views.meta["engine"] == "lift"
     assert all(0.05 < (np.asarray(v.mask) > 127).mean() < 0.6 for v in views)
+
+
+def test_the_network_sees_the_camera() -> None:
+    """A cube seen from above and from the side gives two elevations: once the shipped network said one for all."""
+    import trimesh
+
+    from orbitview.engines.triposr.engine import ColouredMesh
+
+    cube = trimesh.creation.box((0.6, 0.5, 0.6))
+    cube.unmerge_vertices()
+    colours = np.abs(cube.vertex_normals) * 0.6 + 0.3
+    scene = ColouredMesh(
+        cube.vertices.astype(np.float32), cube.faces.astype(np.int32), colours.astype(np.float32),
+        np.array(cube.vertex_normals, np.float32),
+    )  # fmt: skip
+    found = []
+    for elevation in (0, 45):
+        picture = scene.render(orbitview.Camera(30, elevation, 1.8, 40), 300).image
+        found.append(orbitview.generate(picture, [orbitview.Camera()], engine="lift", size=32).meta["input_camera"])
+    assert found[1]["elevation"] - found[0]["elevation"] > 15

@@ -139,6 +139,10 @@ def test_uploads_engines_and_operations(server: Server) -> None:
     metrics = httpx.get(server.url + "/metrics").text
     assert 'orbitview_jobs_total{engine="lift",status="success"}' in metrics
     assert "orbitview_run_seconds_bucket" in metrics
+    assert 'orbitview_stage_seconds_count{engine="lift",stage="render"}' in metrics
+    again = httpx.get(server.url + "/metrics").text
+    counted = [line for line in metrics.splitlines() if line.startswith("orbitview_run_seconds_count")]
+    assert counted == [line for line in again.splitlines() if line.startswith("orbitview_run_seconds_count")]
     paths = httpx.get(server.url + "/openapi.json").json()["paths"]
     assert {"/v1/views", "/v1/jobs/{job_id}/events", "/api/v5/multiview"} <= paths.keys()
 

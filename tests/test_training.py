@@ -70,6 +70,19 @@ def test_flips_move_everything_together(shards: Path) -> None:
         assert ((matte & filled).sum((1, 2)) / (matte | filled).sum((1, 2))).mean() > 0.85
 
 
+def every_unit_of_the_encoder_answers(shards: Path, checkpoint: Path) -> None:
+    """At every depth the features differ between pictures; once they did not, and nobody saw it in the loss."""
+    from training.network import LiftNetwork
+    from training.shards import Shards
+
+    network = LiftNetwork()
+    network.load_state_dict(torch.load(checkpoint, weights_only=True)["average"])
+    picture = next(Shards(shards, ("shape",)).batches(16, None)).picture
+    with torch.no_grad():
+        for feature in network.eval().encoder(picture):
+            assert (feature.std((0, 2, 3)) > 1e-3).float().mean() > 0.7
+
+
 def test_training_improves_resumes_and_ships(shards: Path, tmp_path: Path) -> None:
     common = (shards, tmp_path / "run", "--batch", "8", "--every", "0.15", "--decay", "0.1", "--threads", "2")
     run("training.train", *common, "--minutes", "0.6")
@@ -77,6 +90,7 @@ def test_training_improves_resumes_and_ships(shards: Path, tmp_path: Path) -> No
     assert log[-1]["train"]["loss"] < 0.8 * log[0]["train"]["loss"]
     out = run("training.train", *common, "--minutes", "0.05")
     assert f"starting at {log[-1]['samples']}" in out
+    every_unit_of_the_encoder_answers(shards, tmp_path / "run" / "last.pt")
     weights = tmp_path / "lift.onnx"
     told = json.loads(run("training.export", tmp_path / "run" / "last.pt", shards, weights).splitlines()[-1])
     assert told["megabytes"] < 40
@@ -93,3 +107,42 @@ def test_training_improves_resumes_and_ships(shards: Path, tmp_path: Path) -> No
     assert np.isfinite(guess.logits).all()
     assert len(LiftScene(framed, guess).faces) > 100
     run("training.train", shards, tmp_path / "again", "--batch", "8", "--minutes", "0.05", "--start", weights)
+
+
+def test_the_matte_network_learns_and_ships(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from PIL import Image
+
+    from training.data import ShardWriter
+    from training.matte_data import matte_sample
+    from training.shapes import random_solid
+
+    for name, seeds in (("matte", range(12)), ("matteval", range(50, 54))):
+        writer = ShardWriter(tmp_path, name)
+        for seed in seeds:
+            rng = np.random.default_rng(seed)
+            solid = random_solid(rng)
+            for sample in filter(None, (matte_sample(solid, rng) for _ in range(4))):
+                writer.add(sample)
+        writer.flush()
+    backgrounds = tmp_path / "backgrounds"
+    backgrounds.mkdir()
+    for seed in range(12):
+        noise = np.random.default_rng(seed).integers(0, 255, (6, 6, 3), dtype=np.uint8)
+        Image.fromarray(noise).resize((300, 300)).save(backgrounds / f"{seed}.jpg")
+    run(
+        *("training.matte", tmp_path, backgrounds, tmp_path / "run"),
+        *("--minutes", "0.6", "--every", "0.2", "--batch", "8", "--threads", "2"),
+    )
+    log = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
+    assert log[-1]["train"][0] < 0.9 * log[0]["train"][0]
+    run("training.matte_export", tmp_path / "run" / "last.pt", tmp_path / "matte.onnx")
+    from orbitview.images import finder
+
+    monkeypatch.setattr(finder, "WEIGHTS", tmp_path / "matte.onnx")
+    finder._session.cache_clear()
+    try:
+        likely = finder.likelihood(np.full((90, 160, 3), 200, np.uint8))
+        assert likely is not None
+        assert likely.shape == (90, 160)
+    finally:
+        finder._session.cache_clear()

@@ -33,18 +33,31 @@ def weights_of(path: Path) -> dict[str, torch.Tensor]:
     }
 
 
-def export(network: LiftNetwork, path: Path, about: dict[str, str]) -> None:
-    """Export for a batch of one 128-pixel picture, weights as float16 with a cast in front of each."""
+def export(
+    network: torch.nn.Module,
+    inputs: dict[str, torch.Tensor],
+    outputs: list[str],
+    path: Path,
+    about: dict[str, str],
+    sizes: dict[str, dict[int, str]] | None = None,
+) -> None:
+    """Export in evaluation mode, weights as float16 with a cast in front of each.
+
+    Args:
+        inputs: examples by name; their sizes are fixed but for the axes named in ``sizes``.
+        about: metadata written into the file.
+    """
     network = network.eval().to(memory_format=torch.contiguous_format)
     torch.onnx.export(
         network,
-        (torch.zeros(1, 4, 128, 128), torch.zeros(1, 7)),
+        tuple(inputs.values()),
         str(path),
         dynamo=False,
         opset_version=17,
         do_constant_folding=False,
-        input_names=["picture", "hint"],
-        output_names=["occupancy", "colour", "camera"],
+        input_names=list(inputs),
+        output_names=outputs,
+        dynamic_axes=sizes,
     )
     model = onnx.load(path)
     casts, kept = [], []
@@ -81,7 +94,9 @@ def main() -> None:
     network.load_state_dict(state["average"])
     calibrate(network, Shards(options.shards, ("train", "shape")), batches=64)
     options.out.parent.mkdir(parents=True, exist_ok=True)
-    export(network, options.out, {"samples": str(state["samples"]), "steps": str(state["step"])})
+    inputs = {"picture": torch.zeros(1, 4, 128, 128), "hint": torch.zeros(1, 7)}
+    about = {"samples": str(state["samples"]), "steps": str(state["step"])}
+    export(network, inputs, ["occupancy", "colour", "camera"], options.out, about)
     back = weights_of(options.out)
     worst = max(float((back[k] - v).abs().max()) for k, v in network.state_dict().items() if v.is_floating_point())
     print(

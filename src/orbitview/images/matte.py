@@ -1,8 +1,8 @@
-"""Cut the object out: the picture's own alpha where there is one, else by the background's colours.
+"""Cut the object out: the picture's own alpha where there is one, else by colours and a small network together.
 
-Without alpha, the background is taken to be what a smooth surface through the picture's border explains
-(studio paper, a gradient, a wall); what differs from it seeds GrabCut (Rother et al. 2004), and a guided
-filter (He et al. 2010) turns the hard cut into anti-aliased edges.
+The background is taken to be what a smooth surface through the picture's border explains (studio paper, a
+gradient, a wall). The network (:mod:`.finder`) knows objects from shadows; colours know edges. Both seed GrabCut
+(Rother et al. 2004), and a guided filter (He et al. 2010) turns the hard cut into anti-aliased edges.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ..errors import InvalidImage, InvalidRequest
+from .finder import likelihood
 
 Matte = Literal["auto", "alpha", "none"]
 Floats = NDArray[np.float32]
@@ -68,7 +69,7 @@ def find_object(rgb: NDArray[np.uint8]) -> Floats:
     small = cv2.resize(
         rgb, (max(16, round(width * scale)), max(16, round(height * scale))), interpolation=cv2.INTER_AREA
     )
-    mask = _segment(small).astype(np.float32)
+    mask = _segment(small, likelihood(small)).astype(np.float32)
     if mask.sum() < 12:
         return np.zeros((height, width), np.float32)
     mask = cv2.resize(mask, (width, height), interpolation=cv2.INTER_LINEAR)
@@ -80,7 +81,8 @@ def find_object(rgb: NDArray[np.uint8]) -> Floats:
     return np.asarray(np.clip((alpha - 0.1) / 0.8, 0, 1), np.float32)
 
 
-def _segment(rgb: NDArray[np.uint8]) -> NDArray[np.bool_]:
+def _segment(rgb: NDArray[np.uint8], likely: Floats | None) -> NDArray[np.bool_]:
+    """The object's pixels; ``likely`` is the network's opinion, where there is a network."""
     lab = cv2.cvtColor(rgb.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
     lab = cv2.GaussianBlur(lab, (0, 0), 0.7)
     distance, noise = _background_distance(lab)
@@ -91,7 +93,7 @@ def _segment(rgb: NDArray[np.uint8]) -> NDArray[np.bool_]:
     border = np.zeros_like(back)
     rim = max(2, min(rgb.shape[:2]) // 60)
     border[:rim], border[-rim:], border[:, :rim], border[:, -rim:] = True, True, True, True
-    plain = (distance[border] < max(5.0, 4 * noise)).mean() > 0.6
+    plain = (distance[border] < max(5.0, 4 * noise)).mean() > (0.6 if likely is None else 0.95)
     mask = np.full(rgb.shape[:2], cv2.GC_PR_FGD, np.uint8)
     if plain:
         far = cv2.distanceTransform((~back).astype(np.uint8), cv2.DIST_L2, 3)
@@ -105,7 +107,10 @@ def _segment(rgb: NDArray[np.uint8]) -> NDArray[np.bool_]:
         h, w = back.shape
         inner[h // 10 : -h // 10, w // 10 : -w // 10] = True
         mask[~inner] = cv2.GC_PR_BGD
-        mask[border & (distance < np.quantile(distance[border], 0.9))] = cv2.GC_BGD
+        if likely is None:
+            mask[border & (distance < np.quantile(distance[border], 0.9))] = cv2.GC_BGD
+        else:
+            return _tidy(likely > 0.5)  # clutter: colours know nothing that the network does not
     if (
         not ((mask == cv2.GC_FGD) | (mask == cv2.GC_PR_FGD)).any()
         or not ((mask == cv2.GC_BGD) | (mask == cv2.GC_PR_BGD)).any()
@@ -117,12 +122,25 @@ def _segment(rgb: NDArray[np.uint8]) -> NDArray[np.bool_]:
     found = (mask == cv2.GC_FGD) | (mask == cv2.GC_PR_FGD)
     if plain:
         found |= sure_fore
-        found &= ~_shadow(rgb, lab, found)
+        found &= ~_shadow(rgb, lab, found, likely)
+    if likely is not None:
+        found = _agreed(found, likely)
     return _tidy(found)
 
 
-def _shadow(rgb: NDArray[np.uint8], lab: Floats, found: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """The cast shadow inside ``found``: the background made darker, reached from outside over soft edges only."""
+def _agreed(found: NDArray[np.bool_], likely: Floats) -> NDArray[np.bool_]:
+    """Pieces of ``found`` that the network takes for the object at least in part, and what it is sure of."""
+    count, labels = cv2.connectedComponents(found.astype(np.uint8), connectivity=8)
+    means = np.bincount(labels.ravel(), likely.ravel(), count) / np.maximum(np.bincount(labels.ravel(), None, count), 1)
+    means[0] = 0
+    return np.asarray((means > 0.3)[labels] | (likely > 0.7))
+
+
+def _shadow(rgb: NDArray[np.uint8], lab: Floats, found: NDArray[np.bool_], likely: Floats | None) -> NDArray[np.bool_]:
+    """The cast shadow inside ``found``: the background made darker, and no object to the network.
+
+    Without the network's opinion, only what is reached from outside over soft edges near the floor.
+    """
     fitted = cv2.cvtColor(
         _background_fit(lab, ~cv2.dilate(found.astype(np.uint8), np.ones((9, 9))).astype(bool)), cv2.COLOR_LAB2RGB
     )
@@ -130,7 +148,10 @@ def _shadow(rgb: NDArray[np.uint8], lab: Floats, found: NDArray[np.bool_]) -> ND
     spread = ratio.max(-1) - ratio.min(-1)
     rows = np.flatnonzero(found.any(1))
     floor = np.arange(len(found))[:, None] > rows[0] + 0.68 * (rows[-1] - rows[0]) if len(rows) else False
-    darker = (ratio.mean(-1) < 0.96) & (ratio.mean(-1) > 0.3) & (spread < 0.22) & floor
+    darker = (ratio.mean(-1) < 0.96) & (ratio.mean(-1) > 0.3)
+    if likely is not None:  # the surer the network is, the more a shadow may be tinted
+        return np.asarray(found & darker & (((likely < 0.4) & (spread < 0.22)) | ((likely < 0.1) & (spread < 0.4))))
+    darker &= (spread < 0.22) & floor
     light = cv2.GaussianBlur(lab[..., 0], (0, 0), 1)
     slope = np.hypot(cv2.Sobel(light, cv2.CV_32F, 1, 0), cv2.Sobel(light, cv2.CV_32F, 0, 1)) / 8
     reached = _touching_border(~found | (darker & (slope < 1.3)))

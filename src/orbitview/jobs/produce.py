@@ -54,11 +54,17 @@ def produce(
         Cancelled: ``advance`` said that nobody waits any more, or the time is up.
     """
     deadline = time.monotonic() + timeout
-    last = 0.0
+    last, current, since = 0.0, "", time.monotonic()
+    stages: dict[str, float] = {}
 
     def progress(share: float, stage: str) -> None:
-        nonlocal last
+        nonlocal last, current, since
         now = time.monotonic()
+        stage_name = stage.split(" ")[0]  # "denoise 3/28" is one stage
+        if stage_name != current:
+            if current:
+                stages[current] = stages.get(current, 0.0) + now - since
+            current, since = stage_name, now
         if now > deadline:
             raise Cancelled(
                 f"The job took longer than {timeout:.0f} seconds.", hint="Ask for less, or raise ORBITVIEW_JOB_TIMEOUT."
@@ -128,4 +134,5 @@ def produce(
         if "zip" in formats:
             for file, path in write_format(views, "zip", work).items():
                 keep(file, path, f"generations/{prefix}/{file}")
-    return files, views.meta
+    stages[current] = stages.get(current, 0.0) + time.monotonic() - since
+    return files, views.meta | {"stages": {name: round(seconds, 3) for name, seconds in stages.items() if name}}

@@ -26,7 +26,7 @@ from ..logs import get_logger
 from ..storage import KEPT
 from . import pages, v1, v5
 from .auth import Gate
-from .metrics import render_metrics
+from .metrics import Metrics
 from .requests import BadFields
 
 log = get_logger("orbitview.api")
@@ -80,6 +80,7 @@ def create_app(settings: Settings) -> FastAPI:
     async def life(app: FastAPI) -> AsyncIterator[None]:
         app.state.queue = await run_in_threadpool(JobQueue, settings)
         app.state.gate = Gate(app.state.queue)
+        app.state.metrics = Metrics(app.state.queue)
         async with endpoint.lifespan() if endpoint else contextlib.nullcontext():
             yield
         await run_in_threadpool(app.state.queue.close)
@@ -177,8 +178,8 @@ def _operations(app: FastAPI) -> None:
 
     @app.get("/metrics", tags=["Operations"], response_class=PlainTextResponse)
     async def metrics(request: Request) -> Response:
-        """Prometheus metrics, read off the tables: right for a whole fleet from any of its servers."""
-        text = await run_in_threadpool(render_metrics, request.app.state.queue)
+        """Prometheus metrics, read off the tables: for a whole fleet from any of its servers."""
+        text = await run_in_threadpool(request.app.state.metrics.text)
         return PlainTextResponse(text, media_type="text/plain; version=0.0.4")
 
 

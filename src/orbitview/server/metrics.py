@@ -1,63 +1,75 @@
-"""Prometheus metrics, computed from the tables."""
+"""Prometheus metrics, read off the tables: each scrape adds what has ended since the last one."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+import threading
 
 import sqlalchemy as sa
-from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from ..jobs.queue import JobQueue
-from ..jobs.records import deliveries, jobs
+from ..jobs.records import OPEN, deliveries, jobs
 
 BUCKETS = (0.5, 1, 2, 5, 10, 30, 60, 300, 600)
+OVERLAP = 30.0
+"""Seconds that a scrape looks back beyond the last one: clocks of workers differ a little."""
 
 
-class _Tables:
+class Metrics:
+    """The metrics of a whole fleet, from any of its servers; counters begin with the jobs that are kept."""
+
     def __init__(self, queue: JobQueue) -> None:
-        self._queue = queue
+        self._queue, self._lock = queue, threading.Lock()
+        self._registry = registry = CollectorRegistry()
+        self._depth = Gauge("orbitview_queue_depth", "Jobs that wait or run", ["engine", "status"], registry=registry)
+        self._jobs = Counter("orbitview_jobs", "Jobs that ended", ["engine", "status"], registry=registry)
+        self._wait, self._run, self._stage = (
+            Histogram(name, text, labels, buckets=BUCKETS, registry=registry)
+            for name, text, labels in (
+                ("orbitview_wait_seconds", "From acceptance to start", ["engine"]),
+                ("orbitview_run_seconds", "From start to end", ["engine"]),
+                ("orbitview_stage_seconds", "Of one stage of a job", ["engine", "stage"]),
+            )
+        )
+        self._webhooks = Counter("orbitview_webhooks", "Webhook attempts", ["outcome"], registry=registry)
+        self._ended, self._counted, self._delivery = 0.0, dict[int, float](), 0
 
-    def collect(self) -> Iterator[Metric]:
-        """Read everything in one go."""
+    def text(self) -> str:
+        """What Prometheus scrapes."""
+        with self._lock:
+            self._read()
+            return generate_latest(self._registry).decode()
+
+    def _read(self) -> None:
         with self._queue.engine.connect() as connection:
             counts = connection.execute(
-                sa.select(jobs.c.engine, jobs.c.status, sa.func.count()).group_by(jobs.c.engine, jobs.c.status)
+                sa.select(jobs.c.engine, jobs.c.status, sa.func.count())
+                .where(jobs.c.status.in_(OPEN))
+                .group_by(jobs.c.engine, jobs.c.status)
             ).all()
-            timed = connection.execute(
-                sa.select(jobs.c.engine, jobs.c.created, jobs.c.started, jobs.c.finished).where(
-                    jobs.c.status.in_(("success", "failed"))
-                )
+            columns = (jobs.c.id, jobs.c.engine, jobs.c.status, jobs.c.created, jobs.c.started, jobs.c.finished)
+            ended = connection.execute(
+                sa.select(*columns, jobs.c.meta).where(jobs.c.finished > self._ended - OVERLAP)
             ).all()
             sent = connection.execute(
-                sa.select(deliveries.c.error.is_(None), sa.func.count()).group_by(deliveries.c.error.is_(None))
+                sa.select(deliveries.c.id, deliveries.c.error.is_(None)).where(deliveries.c.id > self._delivery)
             ).all()
-        depth = GaugeMetricFamily("orbitview_queue_depth", "Jobs that wait or run", labels=["engine", "status"])
-        ended = CounterMetricFamily("orbitview_jobs", "Jobs that ended and are kept", labels=["engine", "status"])
+        self._depth.clear()
         for engine, status, count in counts:
-            (depth if status in ("queued", "processing") else ended).add_metric([engine, status], count)
-        yield depth
-        yield ended
-        for name, text, low, high in (
-            ("orbitview_wait_seconds", "From acceptance to start", 1, 2),
-            ("orbitview_run_seconds", "From start to end", 2, 3),
-        ):
-            family = HistogramMetricFamily(name, text, labels=["engine"])
-            for engine in sorted({row[0] for row in timed}):
-                values = [row[high] - row[low] for row in timed if row[0] == engine and row[low] and row[high]]
-                buckets = [(str(b), float(sum(v <= b for v in values))) for b in BUCKETS] + [
-                    ("+Inf", float(len(values)))
-                ]
-                family.add_metric([engine], buckets=buckets, sum_value=sum(values))
-            yield family
-        webhooks = CounterMetricFamily("orbitview_webhooks", "Webhook attempts", labels=["outcome"])
-        for good, count in sent:
-            webhooks.add_metric(["delivered" if good else "failed"], count)
-        yield webhooks
-
-
-def render_metrics(queue: JobQueue) -> str:
-    """The text that Prometheus scrapes."""
-    registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Tables(queue))  # type: ignore[arg-type]
-    return generate_latest(registry).decode()
+            self._depth.labels(engine, status).set(count)
+        for job in ended:
+            if job.id in self._counted:
+                continue
+            self._counted[job.id] = job.finished
+            self._ended = max(self._ended, job.finished)
+            self._jobs.labels(job.engine, job.status).inc()
+            if job.started and job.status != "cancelled":
+                self._wait.labels(job.engine).observe(job.started - job.created)
+                self._run.labels(job.engine).observe(job.finished - job.started)
+                for stage, seconds in json.loads(job.meta or "{}").get("stages", {}).items():
+                    self._stage.labels(job.engine, stage).observe(seconds)
+        self._counted = {job: at for job, at in self._counted.items() if at > self._ended - 2 * OVERLAP}
+        for number, good in sent:
+            self._webhooks.labels("delivered" if good else "failed").inc()
+            self._delivery = max(self._delivery, number)
