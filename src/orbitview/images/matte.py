@@ -69,7 +69,7 @@ def find_object(rgb: NDArray[np.uint8]) -> Floats:
     small = cv2.resize(
         rgb, (max(16, round(width * scale)), max(16, round(height * scale))), interpolation=cv2.INTER_AREA
     )
-    mask = _segment(small, likelihood(small)).astype(np.float32)
+    mask = _segment(small, likelihood(small))
     if mask.sum() < 12:
         return np.zeros((height, width), np.float32)
     mask = cv2.resize(mask, (width, height), interpolation=cv2.INTER_LINEAR)
@@ -81,8 +81,8 @@ def find_object(rgb: NDArray[np.uint8]) -> Floats:
     return np.asarray(np.clip((alpha - 0.1) / 0.8, 0, 1), np.float32)
 
 
-def _segment(rgb: NDArray[np.uint8], likely: Floats | None) -> NDArray[np.bool_]:
-    """The object's pixels; ``likely`` is the network's opinion, where there is a network."""
+def _segment(rgb: NDArray[np.uint8], likely: Floats | None) -> Floats:
+    """The object's pixels, 0 to 1; ``likely`` is the network's opinion, where there is a network."""
     lab = cv2.cvtColor(rgb.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
     lab = cv2.GaussianBlur(lab, (0, 0), 0.7)
     distance, noise = _background_distance(lab)
@@ -93,7 +93,7 @@ def _segment(rgb: NDArray[np.uint8], likely: Floats | None) -> NDArray[np.bool_]
     border = np.zeros_like(back)
     rim = max(2, min(rgb.shape[:2]) // 60)
     border[:rim], border[-rim:], border[:, :rim], border[:, -rim:] = True, True, True, True
-    plain = (distance[border] < max(5.0, 4 * noise)).mean() > (0.6 if likely is None else 0.95)
+    plain = (distance[border] < max(5.0, 4 * noise)).mean() > (0.6 if likely is None else 0.8)
     mask = np.full(rgb.shape[:2], cv2.GC_PR_FGD, np.uint8)
     if plain:
         far = cv2.distanceTransform((~back).astype(np.uint8), cv2.DIST_L2, 3)
@@ -110,12 +110,14 @@ def _segment(rgb: NDArray[np.uint8], likely: Floats | None) -> NDArray[np.bool_]
         if likely is None:
             mask[border & (distance < np.quantile(distance[border], 0.9))] = cv2.GC_BGD
         else:
-            return _tidy(likely > 0.5)  # clutter: colours know nothing that the network does not
+            # Clutter: colours know nothing that the network does not.
+            sure = np.clip((likely - 0.2) / 0.6, 0, 1)
+            return np.asarray(np.where(_tidy(likely > 0.5, likely), sure, np.minimum(sure, 0.5)), np.float32)
     if (
         not ((mask == cv2.GC_FGD) | (mask == cv2.GC_PR_FGD)).any()
         or not ((mask == cv2.GC_BGD) | (mask == cv2.GC_PR_BGD)).any()
     ):
-        return sure_fore
+        return sure_fore.astype(np.float32)
     cv2.setRNGSeed(7)
     models = np.zeros((2, 1, 65))
     cv2.grabCut(np.ascontiguousarray(rgb[..., ::-1]), mask, None, models[0], models[1], 4, cv2.GC_INIT_WITH_MASK)
@@ -124,8 +126,8 @@ def _segment(rgb: NDArray[np.uint8], likely: Floats | None) -> NDArray[np.bool_]
         found |= sure_fore
         found &= ~_shadow(rgb, lab, found, likely)
     if likely is not None:
-        found = _agreed(found, likely)
-    return _tidy(found)
+        found = _agreed(found, np.where(likely_back, np.minimum(likely, 0.5), likely))
+    return _tidy(found, likely).astype(np.float32)
 
 
 def _agreed(found: NDArray[np.bool_], likely: Floats) -> NDArray[np.bool_]:
@@ -199,17 +201,27 @@ def _touching_border(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return np.isin(labels, np.setdiff1d(rim, [0]))
 
 
-def _tidy(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Drop specks, keep what is at least a twentieth of the largest piece, close pinholes."""
-    pieces = cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, np.ones((2, 2), np.uint8))
+def _tidy(mask: NDArray[np.bool_], likely: Floats | None = None) -> NDArray[np.bool_]:
+    """Drop specks, close pinholes: pieces stay that have a twentieth of the largest one's area.
+
+    With the network's opinion thin lines stay too, and a hundredth is enough.
+    """
+    pieces, least = mask.astype(np.uint8), 100
+    if likely is None:
+        pieces, least = cv2.morphologyEx(pieces, cv2.MORPH_OPEN, np.ones((2, 2), np.uint8)), 20
     count, labels, stats, _ = cv2.connectedComponentsWithStats(pieces, connectivity=8)
     if count < 2:
         return mask
     areas = stats[1:, cv2.CC_STAT_AREA]
-    keep = 1 + np.flatnonzero(areas >= areas.max() / 20)
+    keep = 1 + np.flatnonzero(areas >= areas.max() / least)
     kept = np.isin(labels, keep)
     count, labels, stats, _ = cv2.connectedComponentsWithStats((~kept).astype(np.uint8), connectivity=4)
-    small = [i for i in range(1, count) if stats[i, cv2.CC_STAT_AREA] < kept.sum() / 400]
+    area = stats[:, cv2.CC_STAT_AREA]
+    limit = np.full(count, kept.sum() / 400)
+    if likely is not None:  # a hole that the network half believes in is no hole, unless it is large
+        doubt = np.bincount(labels.ravel(), likely.ravel(), count) / np.maximum(area, 1)
+        limit = kept.sum() / np.where(doubt > 0.15, 25, 4000)
+    small = [i for i in range(1, count) if area[i] < limit[i]]
     return np.asarray(kept | np.isin(labels, small))
 
 
