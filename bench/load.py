@@ -1,8 +1,8 @@
-"""The server under load: ``python -m bench.load`` (needs ``pip install aiohttp litserve psutil``).
+"""The server under load: ``python -m bench.load`` (needs ``pip install aiohttp psutil``).
 
-Intake of jobs beside two peers (plain FastAPI that forgets what it is told, and LitServe), the overhead of the
-server over the bare engine for one job, and memory over a thousand jobs. The engine is a stub, except where its
-own time is the measure; nothing else is.
+Intake of jobs beside two peers (FastAPI that forgets what it is told, and FastAPI that writes it down), the overhead
+of the server over the bare engine for one job, and memory over a thousand jobs. The engine is a stub, except where
+its own time is the measure; nothing else is.
 """
 
 from __future__ import annotations
@@ -57,16 +57,21 @@ async def multiview(request: Request):
     return {"status": "processing", "id": number}
 uvicorn.run(app, port=PORT, log_level="error")
 """,
-    "LitServe": """
-import litserve
-class Api(litserve.LitAPI):
-    def setup(self, device): pass
-    def decode_request(self, request): return request
-    def predict(self, x): return x["seed"]
-    def encode_response(self, output): return {"status": "processing", "id": output}
-if __name__ == "__main__":
-    litserve.LitServer(Api(api_path="/api/v5/multiview"), accelerator="cpu").run(
-        port=PORT, log_level="error", generate_client_file=False)
+    "FastAPI, a SQLite row a job": """
+import json, sqlite3, threading, uvicorn
+from fastapi import FastAPI, Request
+from starlette.concurrency import run_in_threadpool
+app, lock = FastAPI(), threading.Lock()
+db = sqlite3.connect("jobs.db", check_same_thread=False, isolation_level=None)
+db.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;")
+db.execute("CREATE TABLE jobs (id INTEGER PRIMARY KEY, body TEXT)")
+def keep(body):
+    with lock:
+        return db.execute("INSERT INTO jobs (body) VALUES (?)", (json.dumps(body),)).lastrowid
+@app.post("/api/v5/multiview")
+async def multiview(request: Request):
+    return {"status": "processing", "id": await run_in_threadpool(keep, await request.json())}
+uvicorn.run(app, port=PORT, log_level="error")
 """,
 }
 
@@ -78,9 +83,12 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def process(command: list[str], environment: dict[str, str], url: str) -> Iterator[subprocess.Popen[bytes]]:
+def process(
+    command: list[str], environment: dict[str, str], url: str, folder: str | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
     """A server process, from the moment it answers."""
-    running = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    quiet = subprocess.DEVNULL
+    running = subprocess.Popen(command, env=environment, cwd=folder, stdout=quiet, stderr=quiet)
     try:
         for _ in range(600):
             with contextlib.suppress(OSError):
@@ -170,7 +178,7 @@ def main() -> None:
             script = Path(folder) / "peer.py"
             script.write_text(code.replace("PORT", str(port)))
             url = f"http://127.0.0.1:{port}"
-            with process([sys.executable, str(script)], dict(os.environ), url):
+            with process([sys.executable, str(script)], dict(os.environ), url, folder):
                 theirs = intake(name, url, body, options.seconds, options.callers)
                 print(f"  {'':34} orbitview takes in {ours / theirs:.2f} of that")
     with tempfile.TemporaryDirectory() as folder, orbitview_server(Path(folder)) as (url, running):

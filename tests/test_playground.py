@@ -160,7 +160,7 @@ def test_cancel(page: Page) -> None:
     page.check("[value=turntable-mp4]")
     page.check("[value=turntable-gif]")
     page.select_option("[name=rig]", "syncdreamer-16")
-    make_sample(page, "stool")
+    make_sample(page, "jug")
     page.click("#cancel")
     expect(page.locator("#working")).to_be_hidden()
     expect(page.locator("#gallery")).to_contain_text("cancelled")

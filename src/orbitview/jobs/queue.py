@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import math
+import threading
 import time
 import uuid
 from collections.abc import Callable
@@ -71,6 +73,9 @@ class JobQueue:
         self.records = Records(self.engine)
         self.storage = Storage(settings)
         self._recent = _Recent()
+        # SQLite has one writer at a time, and who must wait sleeps for long: our own threads queue here instead.
+        sqlite = settings.database.startswith("sqlite")
+        self._turn: contextlib.AbstractContextManager[Any] = threading.Lock() if sqlite else contextlib.nullcontext()
         if migrate:
             DBOS.migrate(settings.database)
         options: dict[str, Any] = {"application_name": APPLICATION}
@@ -139,7 +144,7 @@ class JobQueue:
             "app_version": VERSION,
         }
         try:
-            with self.engine.begin() as connection:
+            with self._turn, self.engine.begin() as connection:
                 job_id = self.records.insert_job(connection, row)
                 self.client.enqueue_in_transaction(connection, entry, uid)
         except sa.exc.IntegrityError:
@@ -154,6 +159,11 @@ class JobQueue:
         """How many jobs wait or run, as of half a second ago at most."""
         count: int = self._recent.get("waiting", 0.5, self.records.waiting)
         return count
+
+    def any_key(self) -> bool:
+        """Whether a key was ever created, as of a second ago at most."""
+        there: bool = self._recent.get("keys", 1.0, self.records.any_key)
+        return there
 
     def usual_seconds(self, engine: str) -> float:
         """Seconds that a job of this engine usually runs, as of five seconds ago at most."""

@@ -250,7 +250,7 @@ def run(settings: Settings) -> None:
     DBOS(config=config)
     DBOS.listen_queues([QUEUE, WEBHOOKS])
     DBOS.launch()
-    DBOS.register_queue(QUEUE, worker_concurrency=1, partition_worker_concurrency=1, polling_interval_sec=0.05)
+    DBOS.register_queue(QUEUE, worker_concurrency=1, partition_worker_concurrency=1, polling_interval_sec=0.03)
     DBOS.register_queue(WEBHOOKS, worker_concurrency=8, polling_interval_sec=0.2)
     stop = threading.Event()
     for name in (signal.SIGTERM, signal.SIGINT):

@@ -57,7 +57,7 @@ class Gate:
             found = self._queue.records.key(found["reads"])
         if found is not None and not found["revoked"]:
             return found
-        if not self._queue.records.any_key():
+        if not self._queue.any_key():
             return OPEN_KEY
         raise Unauthorized(
             "Invalid Api Key", hint="Send a key as `key` in the body, as Authorization: Bearer, or as X-API-Key."

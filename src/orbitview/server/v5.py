@@ -102,16 +102,15 @@ async def multiview(request: Request) -> JSONResponse:
     """One picture in, one grid of views out."""
     queue: JobQueue = request.app.state.queue
     gate = request.app.state.gate
+
+    def accept(body: Row) -> Row:
+        key = gate.enter(request, body.get("key"))
+        gate.admit(key)
+        wanted, webhook, track = read_request(body, queue.storage), _webhook(body), body.get("track_id")
+        return queue.submit(wanted, key["id"], webhook=webhook, track_id=None if track in (None, "") else str(track))
+
     try:
-        body = await read_body(request)
-        key = await run_in_threadpool(gate.enter, request, body.get("key"))
-        await run_in_threadpool(gate.admit, key)
-        wanted = await run_in_threadpool(read_request, body, queue.storage)
-        webhook = _webhook(body)
-        track = body.get("track_id")
-        job = await run_in_threadpool(
-            queue.submit, wanted, key["id"], webhook=webhook, track_id=None if track in (None, "") else str(track)
-        )
+        job = await run_in_threadpool(accept, await read_body(request))
     except OrbitviewError as error:
         return answer(request, vendor_error(error), error.status)
     job = await wait_for(queue, job, queue.settings.compatible_wait)
@@ -134,7 +133,7 @@ async def wait_for(queue: JobQueue, job: Row, seconds: float) -> Row:
     pause = 0.02
     while job["status"] in ("queued", "processing") and time.monotonic() < deadline:
         await asyncio.sleep(pause)
-        pause = min(0.15, pause * 1.3)
+        pause = min(0.05, pause * 1.3)
         found = await run_in_threadpool(queue.records.job, job["id"])
         if found is None:
             break

@@ -123,6 +123,7 @@ form.addEventListener("submit", async (event) => {
     const body = request();
     const job = await call("POST", "/v1/views", body);
     current.id = job.id;
+    if (current.unwanted) cancel();
     const shown = { ...body, image: "https://example.com/photo.png" };
     let files = 0;
     await follow(job.id, async (name, data) => {
@@ -155,9 +156,12 @@ function finish(job, body) {
     else complain({ message: job.error?.message || "The job failed.", hint: job.error?.hint });
   }
 }
-$("cancel").addEventListener("click", async () => {
-  if (current?.id) await call("DELETE", `/v1/jobs/${current.id}`).catch(complain);
-});
+async function cancel() {
+  if (!current) return;
+  current.unwanted = true; // a job that has no number yet is cancelled as soon as it has one
+  if (current.id) await call("DELETE", `/v1/jobs/${current.id}`).catch(complain);
+}
+$("cancel").addEventListener("click", cancel);
 
 // --- gallery -------------------------------------------------------------------------------------------------
 
