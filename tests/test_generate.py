@@ -161,7 +161,7 @@ def test_odd_shapes_survive() -> None:
     full = Image.new("RGB", (60, 90), (30, 90, 160))
     for picture, matte in ((sliver, "auto"), (dots, "auto"), (full, "none")):
         for engine in ("inflate", "lift"):
-            views = generate(picture, "sides-4", engine=engine, size=48, matte=matte)  # type: ignore[arg-type]
+            views = generate(picture, "sides-4", engine=engine, size=160, matte=matte)  # type: ignore[arg-type]
             assert all((np.asarray(v.mask) > 0).any() for v in views)
 
 

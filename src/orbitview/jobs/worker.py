@@ -31,6 +31,8 @@ from .webhooks import RETRY_FOR, send
 RUNS = 3
 """Starts of a job before it is given up."""
 _state: dict[str, Any] = {}
+_served: dict[str, float] = {}
+"""When each key last had a job started here."""
 log = get_logger("orbitview.worker")
 
 
@@ -59,6 +61,7 @@ def _run(uid: str) -> str:
     queue.records.start(uid)
     request = json.loads(job["request"])
     _state["busy"] = (uid, time.monotonic())
+    _served[job["key_id"]] = time.monotonic()
     with bound_contextvars(job=job["id"], engine=job["engine"]):
         log.info("started", waited=round(time.time() - job["created"], 2))
         status = _produce(queue, job, request)
@@ -176,6 +179,17 @@ class Pulse:
                 log.warning("worker is gone", worker=name, taken_over=len(handles))
 
 
+def take_turns(database: Any) -> None:
+    """Have the key that waited longest served next; by itself the library draws a key at random."""
+    plain = database.get_queue_partitions
+
+    def fair(name: str) -> list[str]:
+        keys = plain(name)
+        return [min(keys, key=lambda key: _served.get(key, 0.0))] if name == QUEUE and keys else keys
+
+    database.get_queue_partitions = fair
+
+
 def _sweep(stop: threading.Event, settings: Settings) -> None:
     """Fail what was given up on, stop what hangs, clear what expired, look after the fleet."""
     cleaned = 0.0
@@ -247,9 +261,10 @@ def run(settings: Settings) -> None:
         config["system_database_engine"] = queue.engine
     else:
         config["system_database_url"] = settings.database
-    DBOS(config=config)
+    instance = DBOS(config=config)
     DBOS.listen_queues([QUEUE, WEBHOOKS])
     DBOS.launch()
+    take_turns(instance._sys_db)
     DBOS.register_queue(QUEUE, worker_concurrency=1, partition_worker_concurrency=1, polling_interval_sec=0.03)
     DBOS.register_queue(WEBHOOKS, worker_concurrency=8, polling_interval_sec=0.2)
     stop = threading.Event()
