@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from ..errors import InvalidRequest, OrbitviewError
+
+if TYPE_CHECKING:
+    from ..engines.weights import Weights
 
 console = Console(stderr=True)
 app = typer.Typer(help="List the engines and whether each can run here; fetch the weights of further ones.")
@@ -39,12 +42,9 @@ def pull_weights(
     revision: Annotated[str | None, typer.Option(help="Commit, tag or branch; else the one pulled before.")] = None,
 ) -> None:
     """Fetch an engine's weights, check them and note their SHA-256."""
-    from ..engines.registry import load_engine
-    from ..engines.weights import Weights, pull
+    from ..engines.weights import pull
 
-    weights = getattr(load_engine(name), "weights", None)
-    if not isinstance(weights, Weights):
-        raise InvalidRequest(f"The engine {name} has no weights to fetch.", hint="See: orbitview engines.")
+    weights = _weights_of(name)
     console.print(f"Licence of the weights of {name}: {weights.licence}", highlight=False)
     folder = pull(weights, accept=accept_license, revision=revision)
     console.print(f"[green]✓[/] {name} is ready; its weights are in {folder}")
@@ -53,14 +53,22 @@ def pull_weights(
 @app.command("verify")
 def verify(name: str) -> None:
     """Compare an engine's weights with what was pulled."""
-    from ..engines.registry import load_engine
-    from ..engines.weights import Weights, changed
+    from ..engines.weights import changed
 
-    weights = getattr(load_engine(name), "weights", None)
-    if not isinstance(weights, Weights):
-        raise InvalidRequest(f"The engine {name} has no weights to verify.", hint="See: orbitview engines.")
+    weights = _weights_of(name)
     weights.require()
     wrong = changed(weights)
     if wrong:
         raise OrbitviewError(f"Changed since they were pulled: {', '.join(wrong)}.", hint="Pull them again.")
     console.print(f"[green]✓[/] the weights of {name} are as they were pulled")
+
+
+def _weights_of(name: str) -> Weights:
+    """Raises InvalidRequest: the engine brings its own."""
+    from ..engines.registry import load_engine
+    from ..engines.weights import Weights
+
+    weights = getattr(load_engine(name), "weights", None)
+    if not isinstance(weights, Weights):
+        raise InvalidRequest(f"The engine {name} has no weights to fetch or verify.", hint="See: orbitview engines.")
+    return weights

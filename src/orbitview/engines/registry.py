@@ -32,6 +32,12 @@ def engine_names() -> list[str]:
     return sorted({entry.name for entry in entry_points(group=GROUP)})
 
 
+def best_engine() -> Engine | None:
+    """The ready engine with the highest rank: what ``"auto"`` means here."""
+    ready = [engine for engine in map(load_engine, engine_names()) if engine.readiness().ready]
+    return max(ready, key=lambda engine: engine.info.rank, default=None)
+
+
 def get_engine(name: str = "auto") -> Engine:
     """The engine of that name, loaded once; ``"auto"`` is the best one that is ready here.
 
@@ -39,12 +45,12 @@ def get_engine(name: str = "auto") -> Engine:
         EngineUnavailable: unknown, or not ready (the hint says what is missing).
     """
     if name == "auto":
-        ready = [engine for engine in map(load_engine, engine_names()) if engine.readiness().ready]
-        if not ready:
+        best = best_engine()
+        if best is None:
             raise EngineUnavailable(
                 "No engine is ready on this machine.", hint="Run: orbitview doctor.", field="engine"
             )
-        return max(ready, key=lambda engine: engine.info.rank)
+        return best
     engine = load_engine(name)
     state = engine.readiness()
     if not state.ready:
@@ -54,11 +60,9 @@ def get_engine(name: str = "auto") -> Engine:
 
 def describe_engines() -> list[dict[str, Any]]:
     """What every installed engine says of itself, and whether it can run here; ready for JSON."""
-    engines = {name: load_engine(name) for name in engine_names()}
-    ready = [engine for engine in engines.values() if engine.readiness().ready]
-    best = max(ready, key=lambda engine: engine.info.rank, default=None)
-    found = []
-    for name, engine in engines.items():
+    best, found = best_engine(), []
+    for name in engine_names():
+        engine = load_engine(name)
         state, info = engine.readiness(), engine.info
         found.append(
             {

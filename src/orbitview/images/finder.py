@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -12,6 +11,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ..onnx import open_session
+
 Floats = NDArray[np.float32]
 WEIGHTS = Path(str(resources.files("orbitview.images") / "weights" / "matte.onnx"))
 SIDE = 256
@@ -20,12 +21,7 @@ SIDE = 256
 
 @cache
 def _session() -> Any:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = min(8, os.cpu_count() or 1)
-    options.log_severity_level = 3
-    return onnxruntime.InferenceSession(str(WEIGHTS), options, providers=["CPUExecutionProvider"])
+    return open_session(WEIGHTS)
 
 
 def likelihood(rgb: NDArray[np.uint8]) -> Floats | None:

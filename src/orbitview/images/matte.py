@@ -1,8 +1,9 @@
 """Cut the object out: the picture's own alpha where there is one, else by colours and a small network together.
 
 The background is taken to be what a smooth surface through the picture's border explains (studio paper, a
-gradient, a wall). The network (:mod:`.finder`) knows objects from shadows; colours know edges. Both seed GrabCut
-(Rother et al. 2004), and a guided filter (He et al. 2010) turns the hard cut into anti-aliased edges.
+gradient, a wall); what differs from it seeds GrabCut (Rother et al. 2004), and the network (:mod:`.finder`) tells
+objects from shadows in what that finds. Before clutter the network decides alone. A guided filter (He et al. 2010)
+turns the cut into anti-aliased edges.
 """
 
 from __future__ import annotations
@@ -148,11 +149,11 @@ def _shadow(rgb: NDArray[np.uint8], lab: Floats, found: NDArray[np.bool_], likel
     )
     ratio = cv2.GaussianBlur(rgb.astype(np.float32) / 255, (0, 0), 1) / np.clip(fitted, 0.05, 1)
     spread = ratio.max(-1) - ratio.min(-1)
-    rows = np.flatnonzero(found.any(1))
-    floor = np.arange(len(found))[:, None] > rows[0] + 0.68 * (rows[-1] - rows[0]) if len(rows) else False
     darker = (ratio.mean(-1) < 0.96) & (ratio.mean(-1) > 0.3)
     if likely is not None:  # the surer the network is, the more a shadow may be tinted
         return np.asarray(found & darker & (((likely < 0.4) & (spread < 0.22)) | ((likely < 0.1) & (spread < 0.4))))
+    rows = np.flatnonzero(found.any(1))
+    floor = np.arange(len(found))[:, None] > rows[0] + 0.68 * (rows[-1] - rows[0]) if len(rows) else False
     darker &= (spread < 0.22) & floor
     light = cv2.GaussianBlur(lab[..., 0], (0, 0), 1)
     slope = np.hypot(cv2.Sobel(light, cv2.CV_32F, 1, 0), cv2.Sobel(light, cv2.CV_32F, 0, 1)) / 8

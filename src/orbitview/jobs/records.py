@@ -279,9 +279,10 @@ class Records:
             connection.execute(deliveries.delete().where(deliveries.c.job_id == job_id))
             connection.execute(jobs.delete().where(jobs.c.id == job_id))
 
-    def open_jobs(self) -> list[Row]:
-        """Everything queued or running."""
-        return self._all(sa.select(jobs).where(jobs.c.status.in_(OPEN)))
+    def open_uids(self) -> set[str]:
+        """Workflow ids of everything queued or running."""
+        with self.engine.connect() as connection:
+            return set(connection.execute(sa.select(jobs.c.uid).where(jobs.c.status.in_(OPEN))).scalars())
 
     def expired(self, before: float, limit: int = 100) -> list[Row]:
         """Ended jobs that finished before a time."""

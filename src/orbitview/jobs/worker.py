@@ -199,16 +199,20 @@ def _sweep(stop: threading.Event, settings: Settings) -> None:
         with contextlib.suppress(Exception):
             pulse.tick(queue)
         with contextlib.suppress(Exception):
-            for job in queue.records.open_jobs():
-                found = queue.client.list_workflows(workflow_ids=[job["uid"]], load_input=False, load_output=False)
-                if found and found[0].status in ("MAX_RECOVERY_ATTEMPTS_EXCEEDED", "ERROR"):
-                    error = {
-                        "code": "crashed",
-                        "message": f"The job stopped its worker {RUNS} times and was given up.",
-                        "hint": "Try another picture or fewer outputs.",
-                    }
-                    if queue.records.finish(job["uid"], "failed", error=error):
-                        queue.announce(queue.records.by_uid(job["uid"]) or job)
+            given_up = queue.client.list_workflows(
+                name=WORKFLOW,
+                status=["MAX_RECOVERY_ATTEMPTS_EXCEEDED", "ERROR"],
+                load_input=False,
+                load_output=False,
+            )
+            for uid in queue.records.open_uids().intersection(workflow.workflow_id for workflow in given_up):
+                error = {
+                    "code": "crashed",
+                    "message": f"The job stopped its worker {RUNS} times and was given up.",
+                    "hint": "Try another picture or fewer outputs.",
+                }
+                if queue.records.finish(uid, "failed", error=error):
+                    queue.announce(queue.records.by_uid(uid) or {"webhook": None})
             if time.time() - cleaned > 3600:
                 cleaned = time.time()
                 clean(queue, settings)

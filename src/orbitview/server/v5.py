@@ -109,10 +109,7 @@ async def multiview(request: Request) -> JSONResponse:
         wanted, webhook, track = read_request(body, queue.storage), _webhook(body), body.get("track_id")
         return queue.submit(wanted, key["id"], webhook=webhook, track_id=None if track in (None, "") else str(track))
 
-    try:
-        job = await run_in_threadpool(accept, await read_body(request))
-    except OrbitviewError as error:
-        return answer(request, vendor_error(error), error.status)
+    job = await run_in_threadpool(accept, await read_body(request))
     job = await wait_for(queue, job, queue.settings.compatible_wait)
     body = await run_in_threadpool(fetch_answer, job, queue)
     return answer(request, body, 200 if body["status"] in ("success", "processing") else 422)
@@ -144,27 +141,24 @@ async def wait_for(queue: JobQueue, job: Row, seconds: float) -> Row:
 async def fetch(request: Request, job_id: str) -> JSONResponse:
     """The job's state, and its output once it is there."""
     queue: JobQueue = request.app.state.queue
-    try:
-        body = await read_body(request) if request.method == "POST" else {}
-        key = await run_in_threadpool(
-            partial(request.app.state.gate.enter, look=True),
+    body = await read_body(request) if request.method == "POST" else {}
+    key = await run_in_threadpool(
+        partial(request.app.state.gate.enter, look=True),
+        request,
+        body.get("key") or request.query_params.get("key"),
+    )
+    job = (
+        await run_in_threadpool(queue.records.job, int(job_id), key["id"])
+        if job_id.isdigit() and len(job_id) < 15
+        else None
+    )
+    if job is None:
+        return answer(
             request,
-            body.get("key") or request.query_params.get("key"),
+            {"status": "failed", "id": job_id[:20], "message": "There is no such request.", "output": ""},
+            404,
         )
-        job = (
-            await run_in_threadpool(queue.records.job, int(job_id), key["id"])
-            if job_id.isdigit() and len(job_id) < 15
-            else None
-        )
-        if job is None:
-            return answer(
-                request,
-                {"status": "failed", "id": job_id[:20], "message": "There is no such request.", "output": ""},
-                404,
-            )
-        return answer(request, await run_in_threadpool(fetch_answer, job, queue))
-    except OrbitviewError as error:
-        return answer(request, vendor_error(error), error.status)
+    return answer(request, await run_in_threadpool(fetch_answer, job, queue))
 
 
 for path in VIEW_PATHS:
@@ -196,11 +190,8 @@ _LOAD = hosted.described(hosted.KeyBody, hosted.Load, {"key": "ov_…"})
 async def system_load(request: Request) -> JSONResponse:
     """How many requests wait, and for how many seconds."""
     queue: JobQueue = request.app.state.queue
-    try:
-        body = await read_body(request)
-        await run_in_threadpool(request.app.state.gate.enter, request, body.get("key"))
-    except OrbitviewError as error:
-        return answer(request, vendor_error(error), error.status)
+    body = await read_body(request)
+    await run_in_threadpool(request.app.state.gate.enter, request, body.get("key"))
     waiting = await run_in_threadpool(queue.records.waiting)
     seconds = queue.eta(waiting - 1, "lift") if waiting else 0
     if request.url.path.endswith("system_details"):
@@ -218,16 +209,13 @@ async def system_load(request: Request) -> JSONResponse:
 async def base64_crop(request: Request) -> JSONResponse:
     """Store a base64 picture and give its link, squared to its middle where ``crop`` is true."""
     queue: JobQueue = request.app.state.queue
-    try:
-        body = await read_body(request)
-        key = await run_in_threadpool(request.app.state.gate.enter, request, body.get("key"))
-        if body.get("image") in (None, ""):
-            raise BadFields({"image": ["The image field is required."]})
-        number, link = await run_in_threadpool(
-            store_upload, queue, key["id"], body["image"], str(body.get("crop", "")).lower() in ("true", "yes", "1")
-        )
-    except OrbitviewError as error:
-        return answer(request, vendor_error(error), error.status)
+    body = await read_body(request)
+    key = await run_in_threadpool(request.app.state.gate.enter, request, body.get("key"))
+    if body.get("image") in (None, ""):
+        raise BadFields({"image": ["The image field is required."]})
+    number, link = await run_in_threadpool(
+        store_upload, queue, key["id"], body["image"], str(body.get("crop", "")).lower() in ("true", "yes", "1")
+    )
     text = "image uploaded"
     return answer(request, {"status": "success", "messege": text, "message": text, "link": link, "request_id": number})
 
@@ -258,18 +246,15 @@ def store_upload(queue: JobQueue, key_id: str, image: object, crop: bool) -> tup
 async def delete_image(request: Request) -> JSONResponse:
     """Forget an upload of one's own."""
     queue: JobQueue = request.app.state.queue
-    try:
-        body = await read_body(request)
-        key = await run_in_threadpool(request.app.state.gate.enter, request, body.get("key"))
-        number = str(body.get("request_id", ""))
-        file = (
-            await run_in_threadpool(queue.records.take_upload, int(number), key["id"])
-            if number.isdigit() and len(number) < 15
-            else None
-        )
-        if file is None:
-            raise BadFields({"request_id": ["There is no uploaded image with this request_id."]})
-        await run_in_threadpool(queue.storage.delete, [file])
-    except OrbitviewError as error:
-        return answer(request, vendor_error(error), error.status)
+    body = await read_body(request)
+    key = await run_in_threadpool(request.app.state.gate.enter, request, body.get("key"))
+    number = str(body.get("request_id", ""))
+    file = (
+        await run_in_threadpool(queue.records.take_upload, int(number), key["id"])
+        if number.isdigit() and len(number) < 15
+        else None
+    )
+    if file is None:
+        raise BadFields({"request_id": ["There is no uploaded image with this request_id."]})
+    await run_in_threadpool(queue.storage.delete, [file])
     return answer(request, {"status": "success", "messege": "image deleted", "message": "image deleted"})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ...onnx import open_session
 from .framing import Framed
 from .guess import Guess, estimated_frustum
 
@@ -21,7 +21,7 @@ class LearnedPredictor:
 
     def __init__(self, path: Path = WEIGHTS, threads: int | None = None) -> None:
         self.path = path
-        self._threads = threads or min(8, os.cpu_count() or 1)
+        self._threads = threads
 
     @property
     def present(self) -> bool:
@@ -30,14 +30,7 @@ class LearnedPredictor:
 
     @cached_property
     def _session(self) -> Any:
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = self._threads
-        options.log_severity_level = 3
-        wanted = ["CUDAExecutionProvider", "CPUExecutionProvider"]
-        providers = [p for p in wanted if p in onnxruntime.get_available_providers()]
-        return onnxruntime.InferenceSession(str(self.path), options, providers=providers)
+        return open_session(self.path, self._threads, gpu=True)
 
     def __call__(self, framed: Framed) -> Guess:
         """Lift a framed picture; what the caller stated of its camera goes in as a hint."""

@@ -17,7 +17,7 @@ export function code(language, body, origin) {
     case "Python": {
       const { image, ...rest } = body;
       const options = Object.entries(rest).map(([name, value]) => `, ${name}=${python(value)}`).join("");
-      return `from orbitview import Client\n\nclient = Client(${quote(origin)}, api_key="…")\njob = client.views(${quote(image)}${options}, wait=True)\njob.download("views")`;
+      return `from orbitview import Client\n\nclient = Client(${quote(origin)}, api_key="…")\njob = client.views(${quote(image)}${options})\nclient.save(job, "views")`;
     }
     case "JavaScript":
       return `const answer = await fetch(${quote(url)}, {\n  method: "POST",\n  headers: {\n    "Authorization": "Bearer …",\n    "Content-Type": "application/json",\n    "Prefer": "wait",\n  },\n  body: JSON.stringify(${json.replace(/\n/g, "\n  ")}),\n});\nconst job = await answer.json();\nconsole.log(job.files.map((file) => file.url));`;
