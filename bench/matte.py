@@ -28,7 +28,7 @@ def main() -> None:
     options = parser.parse_args()
     composites = Composites(options.shards, "matteval", split_photographs(options.backgrounds)[1])
     rng = np.random.default_rng(7)
-    chosen = rng.permutation(len(composites.index))[: options.limit]
+    chosen = rng.permutation(len(composites))[: options.limit]
     found: dict[str, list[float]] = {"colours": [], "network": [], "both": []}
     cells, begun = [], time.perf_counter()
     for i in chosen:

@@ -15,7 +15,9 @@ import math
 import multiprocessing
 import time
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +40,9 @@ HULL = 96
 """Voxels along the object's longest side in the visual hull."""
 PER_SHARD = 768
 """Samples in one shard."""
+
+Sample = tuple[bytes, bytes, bytes, list[float]]
+"""Picture, two further blobs, and numbers of its camera."""
 
 _DIRECTIONS = trimesh.creation.icosphere(subdivisions=1).vertices.astype(np.float32)
 
@@ -196,7 +201,7 @@ def hidden_points(solid: Solid, shell: Shell, frustum: Frustum, light: Light, rn
     return record
 
 
-def samples_of(solid: Solid, views: int, rng: np.random.Generator) -> list[tuple[bytes, bytes, bytes, list[float]]]:
+def samples_of(solid: Solid, views: int, rng: np.random.Generator) -> list[Sample]:
     """``views`` samples of one object: picture, occupancy, points, and the camera's numbers."""
     shell = Shell.of(solid, rng)
     made = []
@@ -219,9 +224,9 @@ class ShardWriter:
 
     def __init__(self, folder: Path, name: str) -> None:
         self.folder, self.name, self.count = folder, name, len(list(folder.glob(f"{name}-*.npz")))
-        self.parts: list[tuple[bytes, bytes, bytes, list[float]]] = []
+        self.parts: list[Sample] = []
 
-    def add(self, sample: tuple[bytes, bytes, bytes, list[float]]) -> None:
+    def add(self, sample: Sample) -> None:
         self.parts.append(sample)
         if len(self.parts) >= PER_SHARD:
             self.flush()
@@ -241,38 +246,49 @@ class ShardWriter:
         self.parts = []
 
 
-def _work(task: tuple[str, str | int, int]) -> tuple[str, list[tuple[bytes, bytes, bytes, list[float]]]]:
+Task = tuple[str, str | int, int]
+"""Name of the shards, path of a GLB or number of a made-up object, and how many pictures of it."""
+
+
+def work_on(
+    task: Task, salt: str, make: Callable[[Solid, int, np.random.Generator], list[Sample]]
+) -> tuple[str, list[Sample]]:
+    """The samples of one object; none, and a line, where it cannot be read."""
     split, source, views = task
-    rng = np.random.default_rng(zlib.crc32(str(source).encode()))
+    rng = np.random.default_rng(zlib.crc32(f"{salt}{source}".encode()))
     try:
-        solid = random_solid(rng) if isinstance(source, int) else load_glb(Path(source))
-        return split, samples_of(solid, views, rng)
+        return split, make(random_solid(rng) if isinstance(source, int) else load_glb(Path(source)), views, rng)
     except (ValueError, IndexError, KeyError, AttributeError) as error:
         print(f"skipped {source}: {error}", flush=True)
         return split, []
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def object_arguments(description: str | None, views: int) -> argparse.ArgumentParser:
+    """The command line of everything that makes shards from a folder of GLBs."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("objects", type=Path, help="folder of GLB files")
     parser.add_argument("out", type=Path, help="folder for the shards")
-    parser.add_argument("--views", type=int, default=12, help="pictures of each object")
+    parser.add_argument("--views", type=int, default=views, help="pictures of each object")
     parser.add_argument("--procedural", type=int, default=0, help="add this many made-up objects")
     parser.add_argument("--limit", type=int, help="take only this many GLBs")
     parser.add_argument("--processes", type=int, default=multiprocessing.cpu_count())
-    options = parser.parse_args()
-    options.out.mkdir(parents=True, exist_ok=True)
-    paths = sorted(options.objects.glob("*.glb"))
-    np.random.default_rng(0).shuffle(paths)
-    tasks: list[tuple[str, str | int, int]] = [
-        ("val" if is_validation(p.stem) else "train", str(p), 4 if is_validation(p.stem) else options.views)
-        for p in paths[: options.limit]
-    ]
-    tasks += [("shape", i, 4) for i in range(options.procedural)]
-    writers = {name: ShardWriter(options.out, name) for name in ("train", "val", "shape")}
+    return parser
+
+
+def shuffled(folder: Path, seed: int, limit: int | None) -> list[Path]:
+    """The folder's GLBs in a fixed random order."""
+    paths = sorted(folder.glob("*.glb"))
+    np.random.default_rng(seed).shuffle(paths)
+    return paths[:limit]
+
+
+def pack(tasks: list[Task], work: Callable[[Task], tuple[str, list[Sample]]], out: Path, processes: int) -> int:
+    """Run the tasks on some processes and write their samples as shards; returns how many samples there are."""
+    out.mkdir(parents=True, exist_ok=True)
+    writers = {name: ShardWriter(out, name) for name in {task[0] for task in tasks}}
     started, made = time.time(), 0
-    with multiprocessing.Pool(options.processes) as pool:
-        for done, (split, samples) in enumerate(pool.imap_unordered(_work, tasks), 1):
+    with multiprocessing.Pool(processes) as pool:
+        for done, (split, samples) in enumerate(pool.imap_unordered(work, tasks), 1):
             for sample in samples:
                 writers[split].add(sample)
             made += len(samples)
@@ -285,6 +301,17 @@ def main() -> None:
                 )
     for writer in writers.values():
         writer.flush()
+    return made
+
+
+def main() -> None:
+    options = object_arguments(__doc__, 12).parse_args()
+    tasks: list[Task] = [
+        ("val" if is_validation(p.stem) else "train", str(p), 4 if is_validation(p.stem) else options.views)
+        for p in shuffled(options.objects, 0, options.limit)
+    ]
+    tasks += [("shape", i, 4) for i in range(options.procedural)]
+    made = pack(tasks, partial(work_on, salt="", make=samples_of), options.out, options.processes)
     (options.out / "about.json").write_text(
         json.dumps({"objects": len(tasks), "samples": made, "views": options.views})
     )

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import copy
-import io
 import json
 import time
 import zlib
@@ -25,6 +24,7 @@ from torch.nn import functional as F
 
 from .matte_data import SHADE, SIDE
 from .network import Encoder
+from .shards import Packed
 from .train import save
 
 
@@ -109,33 +109,24 @@ def background(rng: np.random.Generator, photographs: list[np.ndarray], horizon:
     return picture, bool(rng.random() < 0.85)
 
 
-class Composites:
+class Composites(Packed):
     """Endless pictures of objects before backgrounds."""
 
+    maker = "training.matte_data"
+
     def __init__(self, folder: Path, name: str, photographs: list[np.ndarray]) -> None:
-        self.photographs, self.index, self.blobs = photographs, [], []
-        files = sorted(folder.glob(f"{name}-*.npz"))
-        if not files:
-            raise SystemExit(f"No {name} shards in {folder}: python -m training.matte_data OBJECTS {folder}")
-        for number, path in enumerate(files):
-            with np.load(path) as meta:
-                self.blobs.append(
-                    (np.memmap(path.with_suffix(".bin"), np.uint8, "r"), meta["offsets"], meta["cameras"])
-                )
-                self.index += [(number, i) for i in range(len(meta["cameras"]))]
+        super().__init__(folder, (name,))
+        self.photographs = photographs
 
     def sample(self, i: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Photograph (3, SIDE, SIDE) in [-1, 1] and alpha (1, SIDE, SIDE)."""
-        shard, number = self.index[i]
-        blob, offsets, cameras = self.blobs[shard]
-        parts = [blob[offsets[3 * number + k] : offsets[3 * number + k + 1]].tobytes() for k in range(2)]
-        rgba = np.asarray(Image.open(io.BytesIO(parts[0])).convert("RGBA"), np.float32) / 255
-        dark = np.frombuffer(zlib.decompress(parts[1]), np.uint8).reshape(SHADE, SHADE).astype(np.float32) / 255
+        rgba, (darkened, _), camera = self.parts(i)
+        dark = np.frombuffer(zlib.decompress(darkened), np.uint8).reshape(SHADE, SHADE).astype(np.float32) / 255
         colour, alpha = rgba[..., :3], rgba[..., 3:]
         if rng.random() < 0.5:
             colour = colour[..., rng.permutation(3)]
         colour = np.clip(colour * rng.uniform(0.7, 1.25) + rng.normal(0, 0.04, 3), 0, 1) ** rng.uniform(0.7, 1.4)
-        behind, floor = background(rng, self.photographs, float(cameras[number][0]))
+        behind, floor = background(rng, self.photographs, float(camera[0]))
         behind = np.clip(behind, 0, 1)
         if floor:
             shade = cv2.resize(cv2.GaussianBlur(dark, (0, 0), rng.uniform(0.3, 2.5)), (SIDE, SIDE))[..., None]
@@ -160,7 +151,7 @@ class Composites:
         """Endless shuffled batches."""
         rng = np.random.default_rng(seed)
         while True:
-            order = rng.permutation(len(self.index))
+            order = rng.permutation(len(self))
             for start in range(0, len(order) - size + 1, size):
                 columns = zip(*[self.sample(int(i), rng) for i in order[start : start + size]], strict=True)
                 photograph, alpha = (torch.from_numpy(np.stack(c)) for c in columns)

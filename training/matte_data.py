@@ -6,13 +6,10 @@ the floor under it. The loop (:mod:`training.matte`) puts them in front of backg
 
 from __future__ import annotations
 
-import argparse
 import io
 import math
-import multiprocessing
-import time
 import zlib
-from pathlib import Path
+from functools import partial
 
 import numpy as np
 from PIL import Image
@@ -20,9 +17,8 @@ from PIL import Image
 from orbitview.cameras import Camera
 from orbitview.render import Hits
 
-from .data import Light, ShardWriter
-from .objects import Solid, is_validation, load_glb
-from .shapes import random_solid
+from .data import Light, Sample, Task, object_arguments, pack, shuffled, work_on
+from .objects import Solid, is_validation
 
 SIDE = 224
 """Side of the stored pictures."""
@@ -69,7 +65,7 @@ def shadow(solid: Solid, camera: Camera, shift: np.ndarray, rng: np.random.Gener
     return picture.reshape(SHADE, SHADE)
 
 
-def matte_sample(solid: Solid, rng: np.random.Generator) -> tuple[bytes, bytes, bytes, list[float]] | None:
+def matte_sample(solid: Solid, rng: np.random.Generator) -> Sample | None:
     """One picture with alpha, its shadow, and the row of the horizon; None where too little is seen."""
     fov = rng.uniform(20, 60)
     fill = rng.uniform(0.45, 0.95)
@@ -98,46 +94,19 @@ def matte_sample(solid: Solid, rng: np.random.Generator) -> tuple[bytes, bytes, 
     return file.getvalue(), zlib.compress(dark.tobytes(), 1), b"", [horizon, camera.elevation]
 
 
-def _work(task: tuple[str, str | int, int]) -> tuple[str, list[tuple[bytes, bytes, bytes, list[float]]]]:
-    split, source, views = task
-    rng = np.random.default_rng(zlib.crc32(f"matte {source}".encode()))
-    try:
-        solid = random_solid(rng) if isinstance(source, int) else load_glb(Path(source))
-        made = [matte_sample(solid, rng) for _ in range(views)]
-        return split, [sample for sample in made if sample is not None]
-    except (ValueError, IndexError, KeyError, AttributeError) as error:
-        print(f"skipped {source}: {error}", flush=True)
-        return split, []
+def matte_samples(solid: Solid, views: int, rng: np.random.Generator) -> list[Sample]:
+    """Up to ``views`` samples of one object."""
+    return [sample for sample in (matte_sample(solid, rng) for _ in range(views)) if sample is not None]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("objects", type=Path, help="folder of GLB files")
-    parser.add_argument("out", type=Path, help="folder for the shards")
-    parser.add_argument("--views", type=int, default=3, help="pictures of each object")
-    parser.add_argument("--procedural", type=int, default=0, help="add this many made-up objects")
-    parser.add_argument("--limit", type=int, help="take only this many GLBs")
-    parser.add_argument("--processes", type=int, default=multiprocessing.cpu_count())
-    options = parser.parse_args()
-    options.out.mkdir(parents=True, exist_ok=True)
-    paths = sorted(options.objects.glob("*.glb"))
-    np.random.default_rng(1).shuffle(paths)
-    tasks: list[tuple[str, str | int, int]] = [
-        ("matteval" if is_validation(p.stem) else "matte", str(p), options.views) for p in paths[: options.limit]
+    options = object_arguments(__doc__, 3).parse_args()
+    tasks: list[Task] = [
+        ("matteval" if is_validation(p.stem) else "matte", str(p), options.views)
+        for p in shuffled(options.objects, 1, options.limit)
     ]
     tasks += [("matte", i, options.views) for i in range(options.procedural)]
-    writers = {name: ShardWriter(options.out, name) for name in ("matte", "matteval")}
-    started = time.time()
-    with multiprocessing.Pool(options.processes) as pool:
-        for done, (split, samples) in enumerate(pool.imap_unordered(_work, tasks), 1):
-            for sample in samples:
-                writers[split].add(sample)
-            if done % 50 == 0 or done == len(tasks):
-                rate = (time.time() - started) / done
-                left = rate * (len(tasks) - done) / 60
-                print(f"{done}/{len(tasks)} objects, {rate:.2f} s an object, {left:.0f} min left", flush=True)
-    for writer in writers.values():
-        writer.flush()
+    pack(tasks, partial(work_on, salt="matte ", make=matte_samples), options.out, options.processes)
 
 
 if __name__ == "__main__":

@@ -39,24 +39,39 @@ class Batch:
     camera: Tensor
 
 
-class Shards:
-    """All shards in a folder whose names start with one of ``names``."""
+class Packed:
+    """What :class:`training.data.ShardWriter` wrote: all files in a folder whose names start with one of ``names``."""
+
+    maker = "training.data"
 
     def __init__(self, folder: Path, names: tuple[str, ...]) -> None:
-        self.files = sorted(p for name in names for p in folder.glob(f"{name}-*.npz"))
-        if not self.files:
+        files = sorted(p for name in names for p in folder.glob(f"{name}-*.npz"))
+        if not files:
             raise SystemExit(
-                f"No {' or '.join(names)} shards in {folder}. Make them with: python -m training.data OBJECTS {folder}"
+                f"No {' or '.join(names)} shards in {folder}. Make them with: python -m {self.maker} OBJECTS {folder}"
             )
-        self.index, self.blobs, self.cameras = [], [], []
-        for number, path in enumerate(self.files):
+        self._index: list[tuple[int, int]] = []
+        self._blobs, self._cameras = [], []
+        for number, path in enumerate(files):
             with np.load(path) as meta:
-                self.cameras.append(meta["cameras"])
-                self.blobs.append((np.memmap(path.with_suffix(".bin"), np.uint8, "r"), meta["offsets"]))
-                self.index += [(number, i) for i in range(len(meta["cameras"]))]
+                self._cameras.append(meta["cameras"])
+                self._blobs.append((np.memmap(path.with_suffix(".bin"), np.uint8, "r"), meta["offsets"]))
+                self._index += [(number, i) for i in range(len(meta["cameras"]))]
 
     def __len__(self) -> int:
-        return len(self.index)
+        return len(self._index)
+
+    def parts(self, i: int) -> tuple[np.ndarray, list[bytes], np.ndarray]:
+        """Picture (S, S, 4) in [0, 1], the two further blobs, and the camera's numbers (a copy) of sample ``i``."""
+        shard, number = self._index[i]
+        blob, offsets = self._blobs[shard]
+        parts = [blob[offsets[3 * number + k] : offsets[3 * number + k + 1]].tobytes() for k in range(3)]
+        rgba = np.asarray(Image.open(io.BytesIO(parts[0])).convert("RGBA"), np.float32) / 255
+        return rgba, parts[1:], self._cameras[shard][number].copy()
+
+
+class Shards(Packed):
+    """Samples for the lift network."""
 
     def batches(self, size: int, seed: int | None) -> Iterator[Batch]:
         """Endless shuffled and augmented batches, or (``seed=None``) one plain pass in order."""
@@ -76,16 +91,10 @@ class Shards:
         return Batch(*columns)
 
     def _sample(self, i: int, rng: np.random.Generator | None) -> tuple[np.ndarray, ...]:
-        shard, number = self.index[i]
-        blob, offsets = self.blobs[shard]
-        parts = [blob[offsets[3 * number + k] : offsets[3 * number + k + 1]].tobytes() for k in range(3)]
-        rgba = np.asarray(Image.open(io.BytesIO(parts[0])).convert("RGBA"), np.float32) / 255
-        occupancy = (
-            np.frombuffer(zlib.decompress(parts[1]), np.uint8).reshape(BINS, GRID, GRID).astype(np.float32) / 255
-        )
-        points = np.frombuffer(parts[2], RECORD, count=POINTS)
+        rgba, (filled, coloured), camera = self.parts(i)
+        occupancy = np.frombuffer(zlib.decompress(filled), np.uint8).reshape(BINS, GRID, GRID).astype(np.float32) / 255
+        points = np.frombuffer(coloured, RECORD, count=POINTS)
         at, rgb = points["at"].astype(np.float32), points["rgb"].astype(np.float32) / 255
-        camera = self.cameras[shard][number].copy()
         camera[3:] = np.log(camera[3:])
         colour, alpha = rgba[..., :3], rgba[..., 3:]
         known = np.ones(2, np.float32)
