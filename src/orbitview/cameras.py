@@ -64,6 +64,10 @@ class Camera:
         """This camera with ``distance`` filled in where it was left open."""
         return self if self.distance is not None else replace(self, distance=float(distance))
 
+    def around(self, radius: float) -> Camera:
+        """This camera, where its distance was left open stepped back until it sees a sphere around the origin whole."""
+        return self.at(max(radius * 1.04 / np.sin(np.radians(self.fov) / 2), 0.55))
+
     @property
     def _distance(self) -> float:
         if self.distance is None:

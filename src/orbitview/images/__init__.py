@@ -1,6 +1,7 @@
-"""Pictures in: safe decoding, cutting the object out."""
+"""Pictures in: safe decoding, cutting the object out, centring it."""
 
 from .decode import ImageInput, load_image
 from .matte import Matte, cut_out
+from .square import centred
 
-__all__ = ["ImageInput", "Matte", "cut_out", "load_image"]
+__all__ = ["ImageInput", "Matte", "centred", "cut_out", "load_image"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -98,14 +99,7 @@ def produce(
 
     def keep(name: str, path: Path, key: str, camera: Camera | None = None) -> None:
         storage.put(key, path)
-        about = None
-        if camera is not None:
-            about = {
-                "azimuth": camera.azimuth,
-                "elevation": camera.elevation,
-                "distance": camera.distance,
-                "fov": camera.fov,
-            }
+        about = asdict(camera) if camera is not None else None
         files.append({"name": name, "key": key, "format": name.split(".")[-1], "camera": about})
 
     with tempfile.TemporaryDirectory(prefix="orbitview-") as folder:

@@ -113,7 +113,7 @@ class LiftScene:
 
     def fill(self, camera: Camera) -> Camera:
         """The camera with its distance set so that the whole object is seen from every side."""
-        return camera.at(max(self.radius * 1.04 / np.sin(np.radians(camera.fov) / 2), 0.55))
+        return camera.around(self.radius)
 
     def render(self, camera: Camera, size: int) -> View:
         """One view of ``size`` × ``size`` pixels."""
@@ -121,7 +121,7 @@ class LiftScene:
 
     def mesh(self, texture: int = 1024, most_faces: int = 12_000) -> trimesh.Trimesh:
         """A textured mesh for export: simplified, cut into charts, one base colour."""
-        from .atlas import textured
+        from ...render.atlas import textured
 
         plain = trimesh.Trimesh(self.vertices, self.faces, process=False)
         if len(self.faces) > most_faces:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ...cameras import Camera
 from ...config import Settings
 from ...errors import InvalidImage
+from ...images import centred
 from ...render import Hits, make_caster
 from ...render.picture import render
 from ...views import View, ViewSet
@@ -36,13 +37,12 @@ class ColouredMesh:
 
     def render(self, camera: Camera, size: int) -> View:
         """One view of ``size`` × ``size`` pixels."""
-        radius = float(np.linalg.norm(self.vertices, axis=1).max())
-        placed = camera.at(max(radius * 1.04 / np.sin(np.radians(camera.fov) / 2), 0.55))
+        placed = camera.around(float(np.linalg.norm(self.vertices, axis=1).max()))
         return render(self.vertices, self.faces, self.normals, self._caster, self.shade, placed, size)
 
     def mesh(self) -> trimesh.Trimesh:
         """For export, textured by one small picture: a texel for each vertex would not survive decimation."""
-        from ..lift.atlas import textured
+        from ...render.atlas import textured
 
         plain = trimesh.Trimesh(self.vertices, self.faces, process=False)
         if len(self.faces) > 12_000:
@@ -112,12 +112,11 @@ class TripoSREngine:
     def _one(self, model: Any, request: EngineRequest, progress: Progress) -> ViewSet:
         import torch
 
-        from ..zero123plus.engine import framed
         from .model import surface
 
         progress(0.02, "lift")
         side = model.sizes.picture
-        square = framed(request.picture).resize((side, side))
+        square = centred(request.picture).resize((side, side))
         pixels = np.asarray(square, np.float32) / 255
         pixels = pixels[..., :3] * pixels[..., 3:] + 0.5 * (1 - pixels[..., 3:])
         device = next(model.parameters()).device

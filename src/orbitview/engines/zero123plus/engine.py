@@ -9,7 +9,7 @@ from PIL import Image
 
 from ...cameras import rig
 from ...config import Settings
-from ...images import cut_out
+from ...images import centred, cut_out
 from ...views import View, ViewSet
 from ..base import EngineInfo, EngineRequest, Progress, Readiness, no_progress
 from ..weights import WARM, Weights
@@ -110,7 +110,7 @@ class Zero123PlusEngine:
 
         latents = run(
             parts,
-            [over_grey(framed(request.picture)) for request in requests],
+            [over_grey(centred(request.picture)) for request in requests],
             SeededNoise([request.seed for request in requests]),
             prompts=[request.prompt or "" for request in requests],
             negative_prompts=[request.negative_prompt or "" for request in requests],
@@ -144,21 +144,6 @@ class Zero123PlusV11Engine(Zero123PlusEngine):
     """The first version: elevations 30 and -20."""
 
     version = "v1.1"
-
-
-def framed(picture: Image.Image, fill: float = 0.85) -> Image.Image:
-    """The cut-out in the middle of a transparent square, at least 320 px, of which it fills ``fill``."""
-    box = picture.getchannel("A").point(lambda a: 255 * (a > 12)).getbbox() or (0, 0, *picture.size)
-    cut = picture.crop(box)
-    side = max(320, round(max(cut.size) / fill))
-    scale = side * fill / max(cut.size)
-    if scale > 1:
-        cut = cut.resize(
-            (max(1, round(cut.width * scale)), max(1, round(cut.height * scale))), Image.Resampling.BICUBIC
-        )
-    square = Image.new("RGBA", (side, side))
-    square.paste(cut, ((side - cut.width) // 2, (side - cut.height) // 2))
-    return square
 
 
 def _without_grey(tile: Image.Image, options: dict[str, Any]) -> Image.Image:

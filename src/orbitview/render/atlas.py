@@ -9,9 +9,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 
-from ...render import Hits, make_caster
-from ...render.picture import Shader
-from .frustum import Floats
+from .caster import Floats, Hits, make_caster
+from .picture import Shader
 
 PADDING = 4
 """Texels between charts, filled with the nearest chart's colours so that smaller versions do not bleed."""
