@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import json
 import os
 import random
@@ -42,6 +43,17 @@ class Worker:
     def kill(self, how: int = signal.SIGKILL) -> None:
         self.process.send_signal(how)
         self.process.wait(60)
+
+
+def processes_of(folder: Path) -> list[int]:
+    """Living processes whose data lie in the folder (Linux tells)."""
+    mine = f"ORBITVIEW_DATA_DIR={folder}".encode()
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/environ"):
+        with contextlib.suppress(OSError):
+            if mine in entry.read_bytes().split(b"\0"):
+                found.append(int(entry.parent.name))
+    return found
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -110,6 +122,10 @@ def test_no_job_is_lost_whatever_dies(database: str, tmp_path: Path) -> None:
         assert {json.loads(text)["track_id"] for _, text in hook.got} == {str(n) for n in range(30)}
     finally:
         server.stop()
+    deadline = time.monotonic() + 45
+    while (left := processes_of(tmp_path)) and time.monotonic() < deadline:
+        time.sleep(0.5)
+    assert not left, "a worker outlives every API"
 
 
 def test_two_workers_share_jobs_on_postgresql_and_s3(tmp_path: Path) -> None:

@@ -277,9 +277,9 @@ def run(settings: Settings) -> None:
     sweeper = threading.Thread(target=_sweep, args=(stop, settings), daemon=True)
     sweeper.start()
     log.info("ready", worker=settings.worker)
-    parent = os.getppid()
+    parent = os.environ.get("ORBITVIEW_PARENT")  # told, not asked: it may be gone before we could ask
     while not stop.wait(0.5):
-        if os.environ.get("ORBITVIEW_CHILD") and os.getppid() != parent:
+        if parent and os.getppid() != int(parent):
             break  # the API that started us is gone
     DBOS.destroy(workflow_completion_timeout_sec=30)
     queue.close()

@@ -47,7 +47,7 @@ class Supervisor:
     def __init__(self, settings: Settings) -> None:
         self._stop = threading.Event()
         self._environment = os.environ | {
-            "ORBITVIEW_CHILD": "1",
+            "ORBITVIEW_PARENT": str(os.getpid()),
             **{f"ORBITVIEW_{k.upper()}": str(v) for k, v in settings.model_dump().items() if v not in ("", None)},
         }
         self.process = self._start()
