@@ -36,7 +36,7 @@ PICTURE = 128
 """Side of the stored pictures."""
 POINTS = 1024
 """Coloured surface points per sample; about seven in ten are hidden from the camera."""
-HULL = 96
+HULL = 80
 """Voxels along the object's longest side in the visual hull."""
 PER_SHARD = 768
 """Samples in one shard."""
@@ -100,7 +100,7 @@ class Shell:
     voxel: float
 
     @classmethod
-    def of(cls, solid: Solid, rng: np.random.Generator, resolution: int = 144) -> Shell:
+    def of(cls, solid: Solid, rng: np.random.Generator, resolution: int = 128) -> Shell:
         """Depth pictures from 42 directions carve a grid (visual hull of what no picture sees through)."""
         low, high = solid.vertices.min(0), solid.vertices.max(0)
         voxel = float((high - low).max() / HULL)
@@ -140,7 +140,7 @@ class Shell:
         keep = rng.permutation(len(points))[:30000]
         faces, us, vs = (np.concatenate([getattr(s[1], k) for s in seen])[keep] for k in ("face", "u", "v"))
         albedo, normals = solid.surface(Hits(faces, us, vs, us), np.concatenate([s[2] for s in seen])[keep])
-        return cls(points[keep].astype(np.float32), albedo, normals, ndimage.gaussian_filter(hull, 1.0), origin, voxel)
+        return cls(points[keep].astype(np.float32), albedo, normals, ndimage.gaussian_filter(hull, 0.8), origin, voxel)
 
 
 def random_frustum(solid: Solid, rng: np.random.Generator) -> tuple[Frustum, Camera]:
@@ -148,14 +148,16 @@ def random_frustum(solid: Solid, rng: np.random.Generator) -> tuple[Frustum, Cam
     fov = rng.uniform(20, 60)
     elevation = rng.uniform(0, 35) if rng.random() < 0.6 else rng.uniform(-10, 50)
     distance = max(0.5 / math.tan(math.radians(fov / 2)) * rng.uniform(1.0, 1.5), 0.75)
-    camera = Camera(rng.uniform(0, 360), elevation, distance, fov)
+    # glTF's front is +z, and pictures are mostly taken from somewhere near the front.
+    azimuth = rng.normal(0, 25) if rng.random() < 0.55 else rng.uniform(0, 360)
+    camera = Camera(azimuth, elevation, distance, fov)
     floor = rng.choice([0.0, 0.55, 0.55, 0.7])
     margin = rng.uniform(1.04, 1.25)
     return Frustum.around(solid.vertices, camera, margin=margin, floor=floor), camera
 
 
-def render_input(solid: Solid, frustum: Frustum, light: Light) -> np.ndarray:
-    """(PICTURE, PICTURE, 4) uint8, straight alpha, four rays a pixel."""
+def render_input(solid: Solid, frustum: Frustum, light: Light) -> tuple[np.ndarray, np.ndarray]:
+    """(PICTURE, PICTURE, 4) uint8, straight alpha, four rays a pixel; and the points (N, 3) that they met."""
     size = PICTURE * 2
     rays = frustum.rays(size).reshape(-1, 3)
     hits = solid.caster.cast(frustum.eye, rays)
@@ -167,21 +169,25 @@ def render_input(solid: Solid, frustum: Frustum, light: Light) -> np.ndarray:
     picture[met, 3] = 1
     picture = picture.reshape(PICTURE, 2, PICTURE, 2, 4).mean((1, 3))
     picture[..., :3] /= np.maximum(picture[..., 3:], 1e-6)
-    return (picture * 255 + 0.5).astype(np.uint8)
+    return (picture * 255 + 0.5).astype(np.uint8), frustum.eye + hits.distance[met, None] * rays[met]
 
 
-def frustum_occupancy(shell: Shell, frustum: Frustum) -> np.ndarray:
-    """(bins, grid, grid) uint8: how much of each frustum cell is filled, 255 for all of it."""
+def frustum_occupancy(shell: Shell, frustum: Frustum, seen: np.ndarray) -> np.ndarray:
+    """(bins, grid, grid) uint8: how much of each frustum cell is filled, 255 for all of it.
+
+    Args:
+        seen: (N, 3) points of the surface that the picture shows.
+    """
     cells = frustum.cell_centres()
     coordinates = ((cells - shell.origin) / shell.voxel - 0.5).reshape(-1, 3).T
     filled = ndimage.map_coordinates(shell.hull, coordinates, order=1, cval=0.0).reshape(cells.shape[:3])
-    # Sheets thinner than a cell would average away; their cells count as filled.
-    index = frustum.cell_index(shell.points)
+    # Sheets and rods thinner than a cell would average away; their cells count as filled.
+    index = frustum.cell_index(np.concatenate([shell.points, seen]))
     inside = ((index >= 0) & (index < np.array(filled.shape))).all(1)
     touched = np.zeros(filled.shape, bool)
     touched[tuple(index[inside].T)] = True
     thin = touched & (ndimage.maximum_filter1d(filled, 3, axis=0) < 0.6)
-    filled[thin] = 0.8
+    filled[thin] = 1.0
     return np.clip(filled * 255 + 0.5, 0, 255).astype(np.uint8)
 
 
@@ -208,12 +214,12 @@ def samples_of(solid: Solid, views: int, rng: np.random.Generator) -> list[Sampl
     for _ in range(views):
         frustum, _camera = random_frustum(solid, rng)
         light = Light.random(rng)
-        picture = render_input(solid, frustum, light)
+        picture, seen = render_input(solid, frustum, light)
         if (picture[..., 3] > 127).sum() < 300:
             continue
         file = io.BytesIO()
         Image.fromarray(picture).save(file, "WEBP", lossless=True, method=0, exact=False)
-        occupancy = zlib.compress(frustum_occupancy(shell, frustum).tobytes(), 1)
+        occupancy = zlib.compress(frustum_occupancy(shell, frustum, seen).tobytes(), 1)
         points = hidden_points(solid, shell, frustum, light, rng)
         made.append((file.getvalue(), occupancy, points.tobytes(), frustum.numbers()))
     return made

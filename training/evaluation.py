@@ -40,14 +40,14 @@ def main() -> None:
     parser.add_argument("objects", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--limit", type=int, default=48)
+    parser.add_argument("--front", action="store_true", help="all pictures from the front (glTF's +z)")
     parser.add_argument("--any", action="store_true", help="from all objects: for parts that are not trained")
     options = parser.parse_args()
     paths = [p for p in sorted(options.objects.glob("*.glb")) if options.any or is_validation(p.stem)]
     rng = np.random.default_rng(0)
     for number in rng.permutation(len(paths))[: options.limit]:
         solid = load_glb(paths[number])
-        # The object's own front is unknown; any azimuth will do.
-        turn = rng.uniform(0, 2 * np.pi)
+        turn = 0.0 if options.front else rng.uniform(0, 2 * np.pi)
         cosine, sine = np.cos(turn), np.sin(turn)
         around = np.array([[cosine, 0, sine], [0, 1, 0], [-sine, 0, cosine]], np.float32)
         solid = Solid(

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import argparse
 import copy
-import json
-import time
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +22,7 @@ from torch.nn import functional as F
 
 from .matte_data import SHADE, SIDE
 from .network import Encoder
+from .schedule import Schedule, run_arguments
 from .shards import Packed
 from .train import save
 
@@ -193,13 +192,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("shards", type=Path)
     parser.add_argument("backgrounds", type=Path, help="folder of photographs")
-    parser.add_argument("run", type=Path, help="folder for checkpoints, log and pictures")
-    parser.add_argument("--minutes", type=float, default=60)
-    parser.add_argument("--decay", type=float, default=0.5, help="last share of the time with a falling learning rate")
-    parser.add_argument("--batch", type=int, default=16)
-    parser.add_argument("--rate", type=float, default=1e-3)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--every", type=float, default=4, help="minutes between validations")
+    run_arguments(parser, rate=1e-3, decay=0.5)
     options = parser.parse_args(arguments)
     torch.set_num_threads(options.threads)
     torch.manual_seed(0)
@@ -228,14 +221,9 @@ def main(arguments: list[str] | None = None) -> None:
         average.load_state_dict(state["average"])
         optimiser.load_state_dict(state["optimiser"])
         step = state["step"]
-    begun = shown = time.time()
-    first, recent = step, []
+    schedule, recent = Schedule(options, warm=100), []
     for photograph, alpha in training.batches(options.batch, seed=step + 1):
-        now = time.time()
-        left = max(0.0, 1 - (now - begun) / (options.minutes * 60))
-        rate = options.rate * min(1.0, (step - first + 1) / 100) * min(1.0, left / max(options.decay, 1e-6))
-        for group in optimiser.param_groups:
-            group["lr"] = rate * group["scale"]
+        schedule.step(optimiser)
         loss, iou = losses(network(photograph.contiguous(memory_format=torch.channels_last)), alpha)
         optimiser.zero_grad()
         loss.backward()
@@ -248,26 +236,21 @@ def main(arguments: list[str] | None = None) -> None:
             for mine, theirs in zip(average.buffers(), network.buffers(), strict=True):
                 mine.copy_(theirs)
         recent.append((float(loss.detach()), float(iou)))
-        if now - shown > options.every * 60 or left <= 0:
-            line = {"samples": step * options.batch, "minutes": round((now - begun) / 60, 1), "rate": rate}
-            line |= {"per_second": round(options.batch * len(recent) / (now - shown), 1)}
-            line |= {"train": [round(float(v), 4) for v in np.mean(recent, 0)], "val": validate(average, checking)}
-            with open(options.run / "log.jsonl", "a") as log:
-                log.write(json.dumps(line) + "\n")
-            print(json.dumps(line), flush=True)
-            optimiser_state = optimiser.state_dict()
+        if schedule.due:
+            means = [round(float(v), 4) for v in np.mean(recent, 0)]
+            schedule.log(step * options.batch, means, validate(average, checking))
             save(
                 last,
                 {
                     "network": network.state_dict(),
                     "average": average.state_dict(),
-                    "optimiser": optimiser_state,
+                    "optimiser": optimiser.state_dict(),
                     "step": step,
                     "samples": step * options.batch,
                 },
             )
-            shown, recent = time.time(), []
-        if left <= 0:
+            recent = []
+        if schedule.ended:
             break
 
 

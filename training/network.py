@@ -162,7 +162,7 @@ class LiftNetwork(nn.Module):
         self.encoder = Encoder()
         e = self.encoder.widths
         self.neck = nn.Sequential(nn.Conv2d(e[4], 256, 1), nn.BatchNorm2d(256))
-        self.hint = nn.Sequential(nn.Linear(NUMBERS + 2, 64), nn.ReLU(), nn.Linear(64, 256))
+        self.hint = nn.Sequential(nn.Linear(NUMBERS + 5, 64), nn.ReLU(), nn.Linear(64, 256))
         self.place4 = nn.Parameter(torch.randn(1, 16, 256) * 0.02)
         self.place8 = nn.Parameter(torch.randn(1, 64, 192) * 0.02)
         self.coarse = nn.ModuleList(Attention(256, 8) for _ in range(2))
@@ -181,10 +181,14 @@ class LiftNetwork(nn.Module):
         nn.init.constant_(self.occupancy.bias, -1.0)
 
     def forward(self, picture: Tensor, hint: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        return self.decode(self.encoder(picture), hint)
+        return self.decode(self.encoder(picture), with_extents(hint, picture[:, 3]))
 
     def decode(self, f: list[Tensor], hint: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Everything after the encoder, apart so that training may run it in bfloat16."""
+        """Everything after the encoder, apart so that training may run it in bfloat16.
+
+        Args:
+            hint: what :func:`with_extents` makes of it.
+        """
         x = self.neck(f[4])
         b, c, h, w = x.shape
         tokens = x.flatten(2).transpose(1, 2) + self._places(self.place4, h) + self.hint(hint)[:, None]
@@ -212,3 +216,16 @@ class LiftNetwork(nn.Module):
         grid = places.transpose(1, 2).reshape(1, -1, own, own)
         grid = F.interpolate(grid, size=(side, side), mode="bilinear", align_corners=False)
         return grid.flatten(2).transpose(1, 2)
+
+
+def with_extents(hint: Tensor, matte: Tensor) -> Tensor:
+    """Adds to the hint (B, 7) the outline's width and height, and the depth that they leave to the object.
+
+    All three are shares of the window. The depth is that of an upright box of diagonal 1 that is seen from the
+    front; where the window's width is not known it is zero.
+    """
+    wide = (matte.amax(1) > 0.5).to(hint.dtype).mean(1)
+    tall = (matte.amax(2) > 0.5).to(hint.dtype).mean(1)
+    width = torch.exp(hint[:, 4])
+    deep = torch.sqrt((1 / (width * width) - wide * wide - tall * tall).clamp(min=0)) * hint[:, 6]
+    return torch.cat([hint, torch.stack([wide, tall, deep], 1)], 1)

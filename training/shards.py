@@ -19,13 +19,17 @@ from .data import POINTS
 
 RECORD = np.dtype([("at", "<f2", 3), ("rgb", "u1", 3), ("hidden", "u1")])
 
+_TOLD = ((1, 1), (0, 0), (1, 0), (0, 1))
+"""What is known of a camera: its elevation; its slope and width."""
+_HOW_OFTEN = (0.45, 0.3, 0.15, 0.1)
+
 
 @dataclass
 class Batch:
     """Attributes:
     picture: (B, 4, S, S), as the network takes it.
     hint: (B, 7), with some entries hidden at random.
-    occupancy: (B, BINS, GRID, GRID) in [0, 1].
+    occupancy: (B, BINS, GRID, GRID) uint8, 255 for filled; a ray's cells are neighbours in memory.
     at, rgb, hidden: (B, POINTS, 3), (B, POINTS, 3) and (B, POINTS).
     camera: (B, 5) the camera's true numbers.
     """
@@ -87,12 +91,13 @@ class Shards(Packed):
 
     def _batch(self, chosen: np.ndarray | range, rng: np.random.Generator | None) -> Batch:
         samples = [self._sample(int(i), rng) for i in chosen]
-        columns = [torch.from_numpy(np.stack(c)) for c in zip(*samples, strict=True)]
-        return Batch(*columns)
+        batch = Batch(*(torch.from_numpy(np.stack(c)) for c in zip(*samples, strict=True)))
+        batch.occupancy = batch.occupancy.permute(0, 3, 1, 2)
+        return batch
 
     def _sample(self, i: int, rng: np.random.Generator | None) -> tuple[np.ndarray, ...]:
         rgba, (filled, coloured), camera = self.parts(i)
-        occupancy = np.frombuffer(zlib.decompress(filled), np.uint8).reshape(BINS, GRID, GRID).astype(np.float32) / 255
+        occupancy = np.frombuffer(zlib.decompress(filled), np.uint8).reshape(BINS, GRID, GRID).transpose(1, 2, 0)
         points = np.frombuffer(coloured, RECORD, count=POINTS)
         at, rgb = points["at"].astype(np.float32), points["rgb"].astype(np.float32) / 255
         camera[3:] = np.log(camera[3:])
@@ -100,14 +105,15 @@ class Shards(Packed):
         known = np.ones(2, np.float32)
         if rng is not None:
             if rng.random() < 0.5:
-                colour, alpha, occupancy = colour[:, ::-1], alpha[:, ::-1], occupancy[:, :, ::-1]
+                colour, alpha, occupancy = colour[:, ::-1], alpha[:, ::-1], occupancy[:, ::-1]
                 at[:, 0] *= -1
                 camera[0] *= -1
             order = rng.permutation(3) if rng.random() < 0.6 else np.arange(3)
             gain, gamma = rng.uniform(0.75, 1.25, 3).astype(np.float32), np.float32(rng.uniform(0.8, 1.25))
             colour = np.clip(colour[..., order] * gain, 0, 1) ** gamma
             rgb = np.clip(rgb[:, order] * gain, 0, 1) ** gamma
-            known = (rng.random(2) < 0.5).astype(np.float32)
+            # Callers tell all, or nothing, or (now and then) a part.
+            known = np.array(_TOLD[rng.choice(len(_TOLD), p=_HOW_OFTEN)], np.float32)
         picture = np.concatenate([(colour * 2 - 1) * alpha, alpha], -1).transpose(2, 0, 1)
         hint = np.concatenate([camera * np.repeat(known, [3, 2]), known]).astype(np.float32)
         return (

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import argparse
 import copy
-import json
-import time
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +17,11 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-from .network import LiftNetwork
+from .network import LiftNetwork, with_extents
+from .optimiser import Optimiser
+from .schedule import Schedule, run_arguments
 from .shards import Batch, Shards
+from .silhouettes import silhouettes
 
 
 def losses(network: LiftNetwork, batch: Batch, half: bool) -> tuple[Tensor, dict[str, Tensor]]:
@@ -28,15 +29,19 @@ def losses(network: LiftNetwork, batch: Batch, half: bool) -> tuple[Tensor, dict
     device = batch.picture.device.type
     features = network.encoder(batch.picture.contiguous(memory_format=torch.channels_last))
     with torch.autocast(device, torch.bfloat16, enabled=half):
-        logits, colour, camera = network.decode(features, batch.hint)
-    logits, colour, camera = logits.float(), colour.float(), camera.float()
+        logits, colour, camera = network.decode(features, with_extents(batch.hint, batch.picture[:, 3]))
+    colour, camera = colour.float(), camera.float()
     # Rays outside the matte are known to be empty: the engine clamps them, the network need not learn them.
-    rays = (F.avg_pool2d(batch.picture[:, 3:], 2) > 0.05).float()
-    count = rays.sum() * logits.shape[1]
-    cross = (F.binary_cross_entropy_with_logits(logits, batch.occupancy, reduction="none") * rays).sum() / count
-    filled = torch.sigmoid(logits) * rays
-    overlap = (filled * batch.occupancy).sum((1, 2, 3))
-    dice = 1 - (2 * overlap / (filled.sum((1, 2, 3)) + (batch.occupancy * rays).sum((1, 2, 3)) + 1e-3)).mean()
+    sample, row, column = rays = matte_rays(batch.picture)
+    mine, true = logits[sample, :, row, column].float(), batch.occupancy[sample, :, row, column].float() / 255
+    cross = F.binary_cross_entropy_with_logits(mine, true)
+    filled = torch.sigmoid(mine)
+    count = len(batch.picture)
+    overlap = filled.new_zeros(count).index_add(0, sample, (filled * true).sum(1))
+    total = filled.new_zeros(count).index_add(0, sample, filled.sum(1) + true.sum(1))
+    dice = 1 - (2 * overlap / (total + 1e-3)).mean()
+    drawn, shape = silhouettes(filled, true, rays, logits.shape[-1], batch.camera)
+    outline = 1 - (2 * (drawn * shape).sum((1, 2)) / (drawn.sum((1, 2)) + shape.sum((1, 2)) + 1e-3)).mean()
     rgb, shown, blend = colours_at(colour, batch.at, batch.picture)
     weight = 0.25 + 0.75 * batch.hidden
     difference = sum(
@@ -46,8 +51,14 @@ def losses(network: LiftNetwork, batch: Batch, half: bool) -> tuple[Tensor, dict
     aim = (camera[:, :3] - batch.camera[:, :3]).square().sum(1).mean() + (
         camera[:, 3:] - batch.camera[:, 3:]
     ).square().mean()
-    parts = {"cross": cross, "dice": dice, "colour": difference, "camera": aim}
-    return 4 * cross + 0.25 * dice + difference + 2 * aim, parts
+    parts = {"cross": cross, "dice": dice, "outline": outline, "colour": difference, "camera": aim}
+    return 3 * cross + 0.5 * dice + outline + difference + 4 * aim, parts
+
+
+def matte_rays(picture: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Sample, row and column of every ray of the frustums that the matte does not leave empty."""
+    sample, row, column = torch.nonzero(F.avg_pool2d(picture[:, 3:], 2)[:, 0] > 0.05, as_tuple=True)
+    return sample, row, column
 
 
 def colours_at(colour: Tensor, at: Tensor, picture: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -90,7 +101,7 @@ def validate(network: LiftNetwork, shards: Shards, size: int, most: int = 384) -
         _, parts = losses(network, batch, False)
         logits, _, camera = network(batch.picture, batch.hint)
         rays = F.avg_pool2d(batch.picture[:, 3:], 2) > 0.05
-        mine, true = (logits > 0) & rays, (batch.occupancy > 0.5) & rays
+        mine, true = (logits > 0) & rays, (batch.occupancy > 127) & rays
         iou = (mine & true).sum((1, 2, 3)) / (mine | true).sum((1, 2, 3)).clamp(min=1)
         angle = torch.rad2deg(
             torch.asin(-camera[:, 2].clamp(-1, 1)) - torch.asin(-batch.camera[:, 2].clamp(-1, 1))
@@ -114,7 +125,7 @@ def picture_of(network: LiftNetwork, shards: Shards, path: Path, rows: int = 8) 
     logits, _, _ = network(batch.picture, batch.hint)
     matte = F.avg_pool2d(batch.picture[:, 3:], 2)
     panels = [batch.picture[:, :3] * 0.5 + 0.5]
-    for volume in (torch.sigmoid(logits) * matte, batch.occupancy):
+    for volume in (torch.sigmoid(logits) * matte, batch.occupancy / 255):
         for axis in (2, 3):
             flat = volume.amax(axis)
             panels.append(F.interpolate(flat[:, None], size=128).expand(-1, 3, -1, -1))
@@ -131,15 +142,9 @@ def save(path: Path, state: dict[str, object]) -> None:
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("shards", type=Path)
-    parser.add_argument("run", type=Path, help="folder for checkpoints, log and pictures")
-    parser.add_argument("--minutes", type=float, default=60)
-    parser.add_argument("--decay", type=float, default=0.2, help="last share of the time with a falling learning rate")
-    parser.add_argument("--batch", type=int, default=16)
-    parser.add_argument("--rate", type=float, default=8e-4)
-    parser.add_argument("--threads", type=int, default=1)
+    run_arguments(parser, rate=8e-4, decay=0.2)
     parser.add_argument("--half", action="store_true", help="decoder in bfloat16")
     parser.add_argument("--start", type=Path, help="ONNX file to take the weights from")
-    parser.add_argument("--every", type=float, default=4, help="minutes between validations")
     options = parser.parse_args(arguments)
     torch.set_num_threads(options.threads)
     options.run.mkdir(parents=True, exist_ok=True)
@@ -157,14 +162,7 @@ def main(arguments: list[str] | None = None) -> None:
         network.encoder.load_imagenet()
     network = network.to(memory_format=torch.channels_last)
     average = copy.deepcopy(network).requires_grad_(False)
-    encoder = list(network.encoder.parameters())
-    own = [p for n, p in network.named_parameters() if not n.startswith("encoder.")]
-    optimiser = torch.optim.AdamW(
-        [{"params": own, "scale": 1.0}, {"params": encoder, "scale": 0.4}],
-        lr=options.rate,
-        betas=(0.9, 0.98),
-        weight_decay=0.01,
-    )
+    optimiser = Optimiser(network, options.rate, encoder=0.4)
     step = samples = 0
     if resumed is not None:
         average.load_state_dict(resumed["average"])
@@ -172,15 +170,9 @@ def main(arguments: list[str] | None = None) -> None:
         step, samples = resumed["step"], resumed["samples"]
     training, checking = Shards(options.shards, ("train", "shape")), Shards(options.shards, ("val",))
     print(f"{len(training)} training and {len(checking)} validation samples; starting at {samples}", flush=True)
-    begun = shown = time.time()
-    end = begun + options.minutes * 60
-    first, recent = step, []
+    schedule, recent = Schedule(options, warm=200), []
     for batch in training.batches(options.batch, seed=samples + 1):
-        now = time.time()
-        left = (end - now) / (options.minutes * 60)
-        rate = options.rate * min(1.0, (step - first + 1) / 200) * min(1.0, max(left, 0.0) / max(options.decay, 1e-6))
-        for group in optimiser.param_groups:
-            group["lr"] = rate * group["scale"]
+        schedule.step(optimiser)
         loss, parts = losses(network, batch, options.half)
         optimiser.zero_grad()
         loss.backward()
@@ -191,16 +183,11 @@ def main(arguments: list[str] | None = None) -> None:
         with torch.no_grad():
             torch._foreach_lerp_(list(average.parameters()), list(network.parameters()), 1 - keep)
         recent.append({k: float(v.detach()) for k, v in parts.items()} | {"loss": float(loss.detach())})
-        if now - shown > options.every * 60 or now > end:
-            line = {"samples": samples, "minutes": round((now - begun) / 60, 1), "rate": rate}
-            line |= {"per_second": round(options.batch * len(recent) / (now - shown), 1)}
-            line |= {"train": {k: round(float(np.mean([r[k] for r in recent])), 4) for k in recent[0]}}
+        if schedule.due:
+            means = {k: round(float(np.mean([r[k] for r in recent])), 4) for k in recent[0]}
             calibrate(average, training)
-            line |= {"val": validate(average, checking, options.batch)}
             picture_of(average, checking, options.run / "validation.png")
-            with open(options.run / "log.jsonl", "a") as log:
-                log.write(json.dumps(line) + "\n")
-            print(json.dumps(line), flush=True)
+            schedule.log(samples, means, validate(average, checking, options.batch))
             save(
                 last,
                 {
@@ -211,8 +198,8 @@ def main(arguments: list[str] | None = None) -> None:
                     "samples": samples,
                 },
             )
-            shown, recent = time.time(), []
-        if now > end:
+            recent = []
+        if schedule.ended:
             break
 
 
