@@ -49,7 +49,8 @@ def generate(
         guidance_scale: strength of the condition, likewise.
         prompt: what is wanted, likewise.
         negative_prompt: what is not wanted, likewise.
-        options: the engine's own, such as ``renderer="numpy"`` for the embedded ones.
+        options: the engine's own, such as ``renderer="numpy"`` for the embedded ones, ``symmetry=False`` for
+            ``lift``.
         progress: called with the share done and the stage; it may raise :class:`orbitview.Cancelled`.
 
     Returns:

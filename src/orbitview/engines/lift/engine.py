@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,13 +14,14 @@ from .framing import Framed, frame
 from .guess import Guess, inflate
 from .network import LearnedPredictor
 from .scene import LiftScene
+from .symmetry import complete
 
 
 class _Embedded:
     """Frame the picture, guess the object, make its surface, render it."""
 
     info: EngineInfo
-    _predict: Callable[[Framed], Guess]
+    _predict: Callable[[Framed, Mapping[str, object]], Guess]
 
     def readiness(self) -> Readiness:
         """These engines need nothing that the package does not bring."""
@@ -41,7 +42,7 @@ class _Embedded:
         progress(0.0, "frame")
         framed = frame(request.picture, request.input_camera)
         progress(0.05, "lift")
-        guess = self._predict(framed)
+        guess = self._predict(framed, request.options)
         progress(0.25, "surface")
         scene = LiftScene(framed, guess, str(request.options.get("renderer", "auto")))
         views: list[View] = []
@@ -73,7 +74,11 @@ def _camera(scene: LiftScene, stated: Camera | None) -> dict[str, Any]:
 
 
 class LiftEngine(_Embedded):
-    """One network pass lifts the picture to 3D; every view is a rendering of that one object."""
+    """One network pass lifts the picture to 3D; every view is a rendering of that one object.
+
+    Options: ``symmetry=False`` leaves the hidden side of symmetric objects to the network alone;
+    ``renderer="numpy"`` does without Embree.
+    """
 
     info = EngineInfo(
         name="lift",
@@ -94,8 +99,9 @@ class LiftEngine(_Embedded):
             False, "its weights are missing from this installation", "Reinstall orbitview, or use engine=inflate."
         )
 
-    def _predict(self, framed: Framed) -> Guess:
-        return self._learned(framed)
+    def _predict(self, framed: Framed, options: Mapping[str, object]) -> Guess:
+        guess = self._learned(framed)
+        return complete(guess, framed.matte) if options.get("symmetry", True) else guess
 
 
 class InflateEngine(_Embedded):
@@ -109,5 +115,5 @@ class InflateEngine(_Embedded):
         rank=1,
     )
 
-    def _predict(self, framed: Framed) -> Guess:
+    def _predict(self, framed: Framed, options: Mapping[str, object]) -> Guess:
         return inflate(framed)

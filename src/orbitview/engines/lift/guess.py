@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -13,6 +14,9 @@ from scipy.sparse.linalg import spsolve
 from ...cameras import Camera
 from .framing import Framed
 from .frustum import GRID, Floats, Frustum
+
+if TYPE_CHECKING:
+    from .symmetry import Mirror
 
 DEFAULT_ELEVATION = 12.0
 """Of the picture's camera in degrees, where nobody knows better: most people hold theirs a little above."""
@@ -33,11 +37,13 @@ class Guess:
         frustum: the one stated by the caller, or the estimated one.
         colour: (6, bins, rows, columns): RGB in [0, 1], where else in the picture to look (u, v offset), and
             how far to trust that in [0, 1]; None to look at the same place of the picture (front to back).
+        mirror: the object's plane of symmetry, where one was found that shows something of the hidden side.
     """
 
     logits: Floats
     frustum: Frustum
     colour: Floats | None = None
+    mirror: Mirror | None = None
 
 
 def estimated_frustum(elevation: float, slope: float, width: float) -> Frustum:

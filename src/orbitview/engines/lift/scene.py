@@ -32,7 +32,7 @@ class LiftScene:
         vertices, faces = surface(guess.logits, framed.matte)
         # With the camera stated, the world is the caller's; else the object is centred and scaled to a diagonal of 1.
         world = guess.frustum.world(vertices)
-        frustum = guess.frustum
+        frustum, self._mirror = guess.frustum, guess.mirror
         if framed.frustum is None:
             low, high = world.min(0), world.max(0)
             scale = 1 / float(np.linalg.norm(high - low))
@@ -40,6 +40,7 @@ class LiftScene:
             frustum = Frustum(
                 (frustum.eye - (low + high) / 2) * scale, frustum.axes, frustum.slope, frustum.centre * scale
             )
+            self._mirror = guess.mirror and guess.mirror.moved((low + high) / 2, scale)
         self.framed, self.guess, self.frustum, self.backend = framed, guess, frustum, backend
         self._texture = framed.texture
         self._set(world, faces)
@@ -55,14 +56,7 @@ class LiftScene:
 
     def _describe(self) -> Floats:
         """(V, 7): weight of the picture, u and v to look at instead, trust in that, and the guessed RGB."""
-        towards = self.vertices - self.frustum.eye
-        reached = self._caster.cast(self.frustum.eye, towards).distance
-        visible = reached > 1 - 0.012 / np.linalg.norm(towards, axis=1)
-        facing = -(self.normals * towards).sum(1) / np.linalg.norm(towards, axis=1)
-        weight = np.clip((facing - 0.08) / 0.3, 0, 1) * visible
-        average = neighbour_average(self.faces, len(self.vertices))
-        for _ in range(3):
-            weight = np.minimum(weight, average @ weight) * 0.5 + 0.5 * (average @ weight)
+        weight = self._seen(self.vertices, self.normals, 0.012)
         at = self.frustum.normalised(self.vertices)
         if self.guess.colour is None:
             look, trust, rgb = at[:, :2], np.ones(len(at)), np.zeros((len(at), 3))
@@ -73,7 +67,26 @@ class LiftScene:
                 [ndimage.map_coordinates(channel, index, order=1, mode="nearest") for channel in volume], 1
             )
             look, trust, rgb = at[:, :2] + found[:, 3:5], found[:, 5], found[:, :3]
+        if self._mirror is not None:
+            twins = self._mirror.points(self.vertices)
+            shown = self._seen(twins, self._mirror.directions(self.normals), 0.04)
+            look = np.where(shown[:, None] > 0.5, self.frustum.normalised(twins)[:, :2], look)
+            # Trust falls to nothing where the two places change over: what lies between them is neither.
+            trust = np.abs(2 * shown - 1) * np.where(shown > 0.5, 1, trust)
         return np.column_stack([weight * weight * (3 - 2 * weight), look, trust, rgb]).astype(np.float32)
+
+    def _seen(self, points: Floats, normals: Floats, slack: float) -> Floats:
+        """(V,) how well the picture's camera sees points at, or within ``slack`` of, the surface; smoothed over it."""
+        towards = np.asarray(points - self.frustum.eye, np.float32)
+        length = np.linalg.norm(towards, axis=1)
+        reached = self._caster.cast(self.frustum.eye, towards).distance
+        facing = -(normals * towards).sum(1) / length
+        weight = np.clip((facing - 0.08) / 0.3, 0, 1) * (reached > 1 - slack / length)
+        weight = weight * (np.abs(self.frustum.normalised(points)[:, :2]) < 1).all(1)
+        average = neighbour_average(self.faces, len(self.vertices))
+        for _ in range(3):
+            weight = np.minimum(weight, average @ weight) * 0.5 + 0.5 * (average @ weight)
+        return np.asarray(weight, np.float32)
 
     def shade(self, hits: Hits, points: Floats) -> Floats:
         """Colour (N, 3) of hits at world points."""
@@ -127,6 +140,8 @@ class LiftScene:
         if len(self.faces) > most_faces:
             plain = plain.simplify_quadric_decimation(face_count=most_faces)
         small = object.__new__(LiftScene)
-        small.__dict__ |= {k: self.__dict__[k] for k in ("framed", "guess", "frustum", "backend", "_texture")}
+        small.__dict__ |= {
+            k: self.__dict__[k] for k in ("framed", "guess", "frustum", "backend", "_texture", "_mirror")
+        }
         small._set(np.asarray(plain.vertices, np.float32), np.asarray(plain.faces, np.int32))
         return textured(small.vertices, small.faces, small.normals, small.shade, texture, self.backend)

@@ -12,8 +12,8 @@ from .frustum import Floats
 
 FINE = 128
 """Rows and columns of the field that the surface is taken from."""
-GENEROUS = 1.2
-"""Cells that a ray fills over the sum of its probabilities: what scored best on validation objects."""
+STEEP = 2.0
+"""Log odds beyond which a cell says no more of where the surface runs: certain cells would push it about."""
 
 
 def surface(logits: Floats, matte: Floats) -> tuple[Floats, NDArray[np.int32]]:
@@ -27,9 +27,9 @@ def surface(logits: Floats, matte: Floats) -> tuple[Floats, NDArray[np.int32]]:
     outline = cv2.resize(matte, (FINE, FINE), interpolation=cv2.INTER_AREA)
     field = _every_ray_hits(logits, cv2.resize(matte, logits.shape[:0:-1], interpolation=cv2.INTER_AREA))
     field = np.moveaxis(cv2.resize(np.moveaxis(field, 0, -1), (FINE, FINE), interpolation=cv2.INTER_LINEAR), -1, 0)
-    field = ndimage.gaussian_filter(field, (0.8, 1.2, 1.2))
+    field = ndimage.gaussian_filter(field, (0.4, 0.8, 0.8))
     field = np.minimum(field, (cv2.GaussianBlur(outline, (0, 0), 0.6) - 0.45) * 12)
-    padded = np.pad(field, 1, constant_values=-6)
+    padded = np.pad(field, 1, constant_values=-STEEP)
     if not (padded > 0).any():
         padded[bins // 2 : bins // 2 + 3][:, np.pad(outline, 1) > 0.4] = 1
     vertices, faces, _, _ = marching_cubes(padded, 0.0)
@@ -46,13 +46,13 @@ def _every_ray_hits(logits: Floats, matte: Floats) -> Floats:
     whose probabilities add up to K is meant to fill K cells: its threshold falls to the K-th likeliest cell.
     """
     likely = 1 / (1 + np.exp(-np.clip(logits, -8, 8)))
-    count = np.clip(np.rint(GENEROUS * likely.sum(0)).astype(int), 1, len(logits))
+    count = np.clip(np.rint(likely.sum(0)).astype(int), 1, len(logits))
     ranked = -np.sort(-logits, axis=0)
     threshold = np.take_along_axis(ranked, count[None] - 1, 0)[0] - 0.1
     lowered = np.where(matte > 0.3, np.minimum(threshold, 0), 0)
     weight = ndimage.gaussian_filter((matte > 0.3).astype(np.float32), 0.8)
     lowered = ndimage.gaussian_filter(lowered, 0.8) / np.maximum(weight, 0.1)
-    return np.asarray(np.clip(logits - lowered, -6, 6), np.float32)
+    return np.asarray(np.clip(logits - lowered, -STEEP, STEEP), np.float32)
 
 
 def _largest(vertices: Floats, faces: NDArray[np.int32]) -> tuple[Floats, NDArray[np.int32]]:

@@ -1,0 +1,102 @@
+"""The other side of a symmetric object that was seen at an angle.
+
+A car pictured from its front left is the same on its right. The likeliest upright mirror plane of the guessed
+volume is looked for; where it stands askew to the picture, so that it has something to tell, the volume is averaged
+with its mirror image, and hidden surface takes its colours from the mirrored place in the picture. Seen from the
+front the plane goes through the camera and hides what the picture hides, so nothing is done.
+
+All numbers were chosen on validation objects of the training folder, seen 25–60° from their front.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from scipy import ndimage
+
+from .frustum import Floats, Frustum
+from .guess import Guess
+
+LEAST = 0.86
+"""Share of the volume that must lie on itself when mirrored."""
+ASKEW = (0.3, 0.8)
+"""Cosine of the angle between the plane's normal and the line of sight: less tells nothing, more is guesswork."""
+CERTAIN = 3.0
+"""Log odds at which both halves are cut before they are averaged, so that neither silences the other."""
+SHARE, SHARE_SEEN = 0.5, 0.2
+"""Of the mirror image in the average: behind what a ray meets first, and before it."""
+POINTS = 3000
+
+
+@dataclass(frozen=True)
+class Mirror:
+    """The plane of all points x with ``normal @ x == offset``; the normal is level."""
+
+    normal: Floats
+    offset: float
+
+    def points(self, points: Floats) -> Floats:
+        """Mirror images of (..., 3) points."""
+        return np.asarray(points - 2 * (points @ self.normal - self.offset)[..., None] * self.normal, np.float32)
+
+    def directions(self, vectors: Floats) -> Floats:
+        """Mirror images of (..., 3) vectors."""
+        return np.asarray(vectors - 2 * (vectors @ self.normal)[..., None] * self.normal, np.float32)
+
+    def moved(self, centre: Floats, scale: float) -> Mirror:
+        """The same plane after x became (x - centre) * scale."""
+        return Mirror(self.normal, float(self.offset - self.normal @ centre) * scale)
+
+
+def complete(guess: Guess, matte: Floats) -> Guess:
+    """The guess with its hidden side completed, or as it is where no symmetry is to be seen.
+
+    Args:
+        matte: (T, T) alpha of the window.
+    """
+    inside = cv2.resize(matte, guess.logits.shape[:0:-1], interpolation=cv2.INTER_AREA) > 0.3
+    filled = inside / (1 + np.exp(-np.clip(guess.logits, -8, 8)))
+    mirror = _find(filled, guess.frustum)
+    if mirror is None:
+        return guess
+    own = np.where(inside, np.clip(guess.logits, -CERTAIN, CERTAIN), -CERTAIN).astype(np.float32)
+    other = _look(own, guess.frustum, mirror.points(guess.frustum.cell_centres()), -CERTAIN)
+    met = 1 - np.cumprod(1 - np.clip(1 / (1 + np.exp(-own)), 0, 0.98), axis=0)
+    share = SHARE_SEEN + (SHARE - SHARE_SEEN) * met
+    return Guess(np.asarray(own + share * (other - own), np.float32), guess.frustum, guess.colour, mirror)
+
+
+def _find(filled: Floats, frustum: Frustum) -> Mirror | None:
+    centres = frustum.cell_centres()
+    depth = (centres - frustum.eye) @ frustum.axes[:, 2]
+    weight = np.where(filled > 0.3, filled * depth**2, 0).ravel().astype(np.float64)
+    if not weight.any():
+        return None
+    chosen = np.random.default_rng(0).choice(len(weight), POINTS, p=weight / weight.sum())
+    points, own = centres.reshape(-1, 3)[chosen], float(filled.ravel()[chosen].mean())
+    middle = points.mean(0)
+
+    def agreement(degrees: float, aside: float) -> tuple[float, Mirror]:
+        normal = np.array([np.cos(np.radians(degrees)), 0, np.sin(np.radians(degrees))], np.float32)
+        mirror = Mirror(normal, float(normal @ middle) + aside)
+        return float(_look(filled, frustum, mirror.points(points), 0.0).mean()) / own, mirror
+
+    coarse = [(agreement(degrees, 0.0)[0], degrees) for degrees in range(0, 180, 5)]
+    _, near = max(coarse)
+    steps = [
+        (degrees, aside) for degrees in (near - 2.5, near, near + 2.5) for aside in (-0.03, -0.015, 0, 0.015, 0.03)
+    ]
+    share, mirror = max((agreement(*step) for step in steps), key=lambda pair: pair[0])
+    askew = abs(float(mirror.normal @ frustum.axes[:, 2]))
+    return mirror if share >= LEAST and ASKEW[0] <= askew <= ASKEW[1] else None
+
+
+def _look(volume: Floats, frustum: Frustum, points: Floats, outside: float) -> Floats:
+    """Values of a volume of the frustum at world points (..., 3)."""
+    at = (frustum.normalised(points)[..., ::-1] + 1) / 2 * np.array(volume.shape) - 0.5
+    index = np.moveaxis(at, -1, 0).reshape(3, -1)
+    return np.asarray(
+        ndimage.map_coordinates(volume, index, order=1, cval=outside).reshape(points.shape[:-1]), np.float32
+    )
