@@ -23,6 +23,8 @@ LEAST = 0.86
 """Share of the volume that must lie on itself when mirrored."""
 ASKEW = (0.3, 0.8)
 """Cosine of the angle between the plane's normal and the line of sight: less tells nothing, more is guesswork."""
+ROUND = 0.96
+"""An askew plane that fits so well is taken even where another fits better: the object is round, or square."""
 CERTAIN = 3.0
 """Log odds at which both halves are cut before they are averaged, so that neither silences the other."""
 SHARE, SHARE_SEEN = 0.5, 0.2
@@ -83,14 +85,19 @@ def _find(filled: Floats, frustum: Frustum) -> Mirror | None:
         mirror = Mirror(normal, float(normal @ middle) + aside)
         return float(_look(filled, frustum, mirror.points(points), 0.0).mean()) / own, mirror
 
-    coarse = [(agreement(degrees, 0.0)[0], degrees) for degrees in range(0, 180, 5)]
-    _, near = max(coarse)
-    steps = [
-        (degrees, aside) for degrees in (near - 2.5, near, near + 2.5) for aside in (-0.03, -0.015, 0, 0.015, 0.03)
-    ]
-    share, mirror = max((agreement(*step) for step in steps), key=lambda pair: pair[0])
-    askew = abs(float(mirror.normal @ frustum.axes[:, 2]))
-    return mirror if share >= LEAST and ASKEW[0] <= askew <= ASKEW[1] else None
+    fits = {turn: agreement(turn, 0.0) for turn in range(0, 180, 5)}
+    near = max(fits, key=lambda turn: fits[turn][0])
+    telling = [turn for turn, (_, mirror) in fits.items() if _askew(mirror, frustum)]
+    best = max(telling, key=lambda turn: fits[turn][0], default=near)
+    if fits[best][0] >= ROUND:
+        near = best
+    turns, shifts = (near - 2.5, near, near + 2.5), (-0.03, -0.015, 0, 0.015, 0.03)
+    share, mirror = max((agreement(turn, shift) for turn in turns for shift in shifts), key=lambda pair: pair[0])
+    return mirror if share >= LEAST and _askew(mirror, frustum) else None
+
+
+def _askew(mirror: Mirror, frustum: Frustum) -> bool:
+    return ASKEW[0] <= abs(float(mirror.normal @ frustum.axes[:, 2])) <= ASKEW[1]
 
 
 def _look(volume: Floats, frustum: Frustum, points: Floats, outside: float) -> Floats:
