@@ -21,7 +21,13 @@ Rays = tuple[Tensor, Tensor, Tensor]
 
 
 def silhouettes(
-    filled: Tensor, true: Tensor, rays: Rays, grid: int, camera: Tensor, view: Tensor | None = None
+    filled: Tensor,
+    true: Tensor,
+    rays: Rays,
+    grid: int,
+    camera: Tensor,
+    view: Tensor | None = None,
+    steps: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Parallel projections of two volumes along one direction a sample: the fullest cell behind each pixel.
 
@@ -32,6 +38,8 @@ def silhouettes(
         grid: rays across and down a frustum.
         camera: (B, 5) the frustums' numbers (world up, logarithms of slope and width).
         view: (B, 2) azimuth (relative to the picture's) and elevation in radians to look from; random if None.
+        steps: the steps of depth to draw; all if None. Only the fullest cell behind a pixel learns, and drawn
+            whole some steps became everybody's fullest: a random half each time keeps neighbours equal.
 
     Returns:
         (B, SIDE, SIDE) twice: of ``filled``, differentiable, and of ``true``, 0 or 1.
@@ -40,22 +48,24 @@ def silhouettes(
         chance = torch.rand(len(camera), 2)
         view = torch.stack([chance[:, 0] * 2 * torch.pi, torch.deg2rad(chance[:, 1] * 50 - 10)], 1)
     axes = torch.stack(_axes(camera, view.to(camera.device)), 1)
+    depths = ((torch.arange(filled.shape[1], device=filled.device) + 0.5) / filled.shape[1] * 2 - 1) * REACH
+    if steps is not None:
+        filled, true, depths = filled[:, steps], true[:, steps], depths[steps]
     with torch.no_grad():
-        shown = _project((true > 0.4).to(filled.dtype), rays, grid, camera, axes)
-    return _project(filled, rays, grid, camera, axes), shown
+        shown = _project((true > 0.4).to(filled.dtype), depths, rays, grid, camera, axes)
+    return _project(filled, depths, rays, grid, camera, axes), shown
 
 
-def _project(cells: Tensor, rays: Rays, grid: int, camera: Tensor, axes: Tensor) -> Tensor:
+def _project(cells: Tensor, depths: Tensor, rays: Rays, grid: int, camera: Tensor, axes: Tensor) -> Tensor:
     # In widths of the window, relative to the object's centre: a ray is a start and a step.
     sample, row, column = rays
-    bins = cells.shape[1]
     slope = torch.exp(camera[sample, 3])
     tilt = torch.stack([(column + 0.5) / grid * 2 - 1, (row + 0.5) / grid * 2 - 1], 1)
     ahead = torch.cat([tilt * slope[:, None], torch.ones_like(tilt[:, :1])], 1)
     start = torch.cat([tilt * 0.5, torch.zeros_like(tilt[:, :1])], 1)
     at = torch.stack([(axes[sample] * part[:, None]).sum(-1) for part in (start, ahead)]) / SPAN * SIDE
     ray, step = torch.nonzero(cells.detach() > FAINT, as_tuple=True)
-    depth = ((step + 0.5) / bins * 2 - 1) * REACH
+    depth = depths[step]
     right, down = ((at[0, ray, k] + depth * at[1, ray, k] + SIDE / 2).long().clamp(0, SIDE - 1) for k in (0, 1))
     place = (sample[ray] * SIDE + down) * SIDE + right
     picture = cells.new_zeros(len(camera) * SIDE * SIDE)

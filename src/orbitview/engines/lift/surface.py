@@ -12,6 +12,8 @@ from .frustum import Floats
 
 FINE = 128
 """Rows and columns of the field that the surface is taken from."""
+EVEN = (1.5, 1.0, 1.0)
+"""Blur in cells: neighbouring cells of the network's answer differ by its habits more than by the object."""
 STEEP = 2.0
 """Log odds beyond which a cell says no more of where the surface runs: certain cells would push it about."""
 
@@ -45,12 +47,16 @@ def _every_ray_hits(logits: Floats, matte: Floats) -> Floats:
     Where depth is uncertain no single cell of a ray gets to even odds, and thin parts would vanish. A ray
     whose probabilities add up to K is meant to fill K cells: its threshold falls to the K-th likeliest cell.
     """
+    inside = (matte > 0.3).astype(np.float32)
+    share = ndimage.gaussian_filter(inside, EVEN[1:])
+    blurred = ndimage.gaussian_filter(logits * inside, EVEN) / np.maximum(share, 0.05)
+    logits = np.where(inside > 0, blurred, ndimage.gaussian_filter1d(logits, EVEN[0], axis=0))
     likely = 1 / (1 + np.exp(-np.clip(logits, -8, 8)))
     count = np.clip(np.rint(likely.sum(0)).astype(int), 1, len(logits))
     ranked = -np.sort(-logits, axis=0)
     threshold = np.take_along_axis(ranked, count[None] - 1, 0)[0] - 0.1
-    lowered = np.where(matte > 0.3, np.minimum(threshold, 0), 0)
-    weight = ndimage.gaussian_filter((matte > 0.3).astype(np.float32), 0.8)
+    lowered = np.where(inside > 0, np.minimum(threshold, 0), 0)
+    weight = ndimage.gaussian_filter(inside, 0.8)
     lowered = ndimage.gaussian_filter(lowered, 0.8) / np.maximum(weight, 0.1)
     return np.asarray(np.clip(logits - lowered, -STEEP, STEEP), np.float32)
 
