@@ -21,12 +21,12 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 import orbitview
 from orbitview.cameras import Camera
-from orbitview.outputs import over
+from orbitview.outputs import make_grid
 from orbitview.outputs.files import turntable_frames
 from training.objects import Solid
 
 AROUND = (0, 60, 120, 180, 240, 300)
-TILE = 160
+TILE = 144
 
 
 def car() -> Solid:
@@ -161,10 +161,8 @@ def row(make: Callable[[], Solid], camera: Camera) -> Image.Image:
     """The picture, then the views around it, the camera not told."""
     picture = photograph(make(), camera, 512, (0.98, 0.985, 1.0))
     views = orbitview.generate(picture, [Camera(azimuth, 20) for azimuth in AROUND], size=2 * TILE)
-    strip = Image.new("RGB", (TILE * (1 + len(AROUND)), TILE), "white")
-    for i, tile in enumerate([picture, *(over(view.image, "white") for view in views)]):
-        strip.paste(tile.convert("RGB").resize((TILE, TILE), Image.Resampling.LANCZOS), (i * TILE, 0))
-    return strip
+    tiles = [picture, *(view.image for view in views)]
+    return make_grid(tiles, TILE * len(tiles), TILE, columns=len(tiles))
 
 
 def gallery() -> Image.Image:

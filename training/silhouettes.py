@@ -51,12 +51,6 @@ def silhouettes(
     depths = ((torch.arange(filled.shape[1], device=filled.device) + 0.5) / filled.shape[1] * 2 - 1) * REACH
     if steps is not None:
         filled, true, depths = filled[:, steps], true[:, steps], depths[steps]
-    with torch.no_grad():
-        shown = _project((true > 0.4).to(filled.dtype), depths, rays, grid, camera, axes)
-    return _project(filled, depths, rays, grid, camera, axes), shown
-
-
-def _project(cells: Tensor, depths: Tensor, rays: Rays, grid: int, camera: Tensor, axes: Tensor) -> Tensor:
     # In widths of the window, relative to the object's centre: a ray is a start and a step.
     sample, row, column = rays
     slope = torch.exp(camera[sample, 3])
@@ -64,11 +58,18 @@ def _project(cells: Tensor, depths: Tensor, rays: Rays, grid: int, camera: Tenso
     ahead = torch.cat([tilt * slope[:, None], torch.ones_like(tilt[:, :1])], 1)
     start = torch.cat([tilt * 0.5, torch.zeros_like(tilt[:, :1])], 1)
     at = torch.stack([(axes[sample] * part[:, None]).sum(-1) for part in (start, ahead)]) / SPAN * SIDE
+    with torch.no_grad():
+        shown = _project((true > 0.4).to(filled.dtype), depths, at, sample, len(camera))
+    return _project(filled, depths, at, sample, len(camera)), shown
+
+
+def _project(cells: Tensor, depths: Tensor, at: Tensor, sample: Tensor, count: int) -> Tensor:
+    """The fullest of the rays' cells behind each of ``count`` pictures' pixels; ``at`` (2, N, 2) starts and steps."""
     ray, step = torch.nonzero(cells.detach() > FAINT, as_tuple=True)
     depth = depths[step]
     right, down = ((at[0, ray, k] + depth * at[1, ray, k] + SIDE / 2).long().clamp(0, SIDE - 1) for k in (0, 1))
     place = (sample[ray] * SIDE + down) * SIDE + right
-    picture = cells.new_zeros(len(camera) * SIDE * SIDE)
+    picture = cells.new_zeros(count * SIDE * SIDE)
     return picture.scatter_reduce(0, place, cells[ray, step], "amax").reshape(-1, SIDE, SIDE)
 
 

@@ -32,7 +32,7 @@ def losses(network: LiftNetwork, batch: Batch, half: bool) -> tuple[Tensor, dict
         logits, colour, camera = network.decode(features, with_extents(batch.hint, batch.picture[:, 3]))
     colour, camera = colour.float(), camera.float()
     # Rays outside the matte are known to be empty: the engine clamps them, the network need not learn them.
-    sample, row, column = rays = matte_rays(batch.picture)
+    sample, row, column = rays = torch.nonzero(in_matte(batch.picture), as_tuple=True)
     mine, true = logits[sample, :, row, column].float(), batch.occupancy[sample, :, row, column].float() / 255
     cross = F.binary_cross_entropy_with_logits(mine, true)
     filled = torch.sigmoid(mine)
@@ -56,10 +56,9 @@ def losses(network: LiftNetwork, batch: Batch, half: bool) -> tuple[Tensor, dict
     return 3 * cross + 0.5 * dice + outline + difference + 4 * aim, parts
 
 
-def matte_rays(picture: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Sample, row and column of every ray of the frustums that the matte does not leave empty."""
-    sample, row, column = torch.nonzero(F.avg_pool2d(picture[:, 3:], 2)[:, 0] > 0.05, as_tuple=True)
-    return sample, row, column
+def in_matte(picture: Tensor) -> Tensor:
+    """(B, GRID, GRID) which rays of the frustums the matte does not leave empty."""
+    return F.avg_pool2d(picture[:, 3:], 2)[:, 0] > 0.05
 
 
 def colours_at(colour: Tensor, at: Tensor, picture: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -101,7 +100,7 @@ def validate(network: LiftNetwork, shards: Shards, size: int, most: int = 384) -
         batch.hint[: size // 2] = 0
         _, parts = losses(network, batch, False)
         logits, _, camera = network(batch.picture, batch.hint)
-        rays = F.avg_pool2d(batch.picture[:, 3:], 2) > 0.05
+        rays = in_matte(batch.picture)[:, None]
         mine, true = (logits > 0) & rays, (batch.occupancy > 127) & rays
         iou = (mine & true).sum((1, 2, 3)) / (mine | true).sum((1, 2, 3)).clamp(min=1)
         angle = torch.rad2deg(

@@ -13,6 +13,7 @@ from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from ...cameras import Camera
 
@@ -107,6 +108,18 @@ class Frustum:
     def numbers(self) -> list[float]:
         """What the network may be told or asked: world up in the camera's axes, slope and width."""
         return [*(float(x) for x in self.axes[1]), self.slope, self.width]
+
+
+def sample(volume: Floats, normalised: Floats, outside: float | None = None) -> Floats:
+    """Values (...) of a (bins, rows, columns) volume at normalised coordinates (..., 3), trilinear.
+
+    Args:
+        outside: the value beyond the frustum; None to go on with the nearest.
+    """
+    at = (normalised[..., ::-1] + 1) / 2 * np.array(volume.shape) - 0.5
+    how = {"mode": "nearest"} if outside is None else {"cval": outside}
+    values = ndimage.map_coordinates(volume, np.moveaxis(at, -1, 0).reshape(3, -1), order=1, **how)
+    return np.asarray(values.reshape(normalised.shape[:-1]), np.float32)
 
 
 def _turn_to(x: float, y: float) -> NDArray[np.float64]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -15,9 +14,6 @@ from ...cameras import Camera
 from .framing import Framed
 from .frustum import GRID, Floats, Frustum
 
-if TYPE_CHECKING:
-    from .symmetry import Mirror
-
 DEFAULT_ELEVATION = 12.0
 """Of the picture's camera in degrees, where nobody knows better: most people hold theirs a little above."""
 
@@ -26,6 +22,26 @@ SOFTNESS = 6.0
 """Blur of the hidden side's colours in cells of the grid."""
 MIRROR = 0.15
 """Share of the sharp picture in them."""
+
+
+@dataclass(frozen=True)
+class Mirror:
+    """The plane of all points x with ``normal @ x == offset``; the normal is level."""
+
+    normal: Floats
+    offset: float
+
+    def points(self, points: Floats) -> Floats:
+        """Mirror images of (..., 3) points."""
+        return np.asarray(points - 2 * (points @ self.normal - self.offset)[..., None] * self.normal, np.float32)
+
+    def directions(self, vectors: Floats) -> Floats:
+        """Mirror images of (..., 3) vectors."""
+        return np.asarray(vectors - 2 * (vectors @ self.normal)[..., None] * self.normal, np.float32)
+
+    def moved(self, centre: Floats, scale: float) -> Mirror:
+        """The same plane after x became (x - centre) * scale."""
+        return Mirror(self.normal, float(self.offset - self.normal @ centre) * scale)
 
 
 @dataclass

@@ -8,14 +8,14 @@ import cv2
 import numpy as np
 import trimesh
 from numpy.typing import NDArray
-from scipy import ndimage
+from scipy import sparse
 
 from ...cameras import Camera
 from ...render import Hits, make_caster
 from ...render.picture import render
 from ...views import View
 from .framing import Framed
-from .frustum import Floats, Frustum
+from .frustum import Floats, Frustum, sample
 from .guess import Guess
 from .surface import neighbour_average, surface, vertex_normals
 
@@ -35,12 +35,10 @@ class LiftScene:
         frustum, self._mirror = guess.frustum, guess.mirror
         if framed.frustum is None:
             low, high = world.min(0), world.max(0)
-            scale = 1 / float(np.linalg.norm(high - low))
-            world = (world - (low + high) / 2) * scale
-            frustum = Frustum(
-                (frustum.eye - (low + high) / 2) * scale, frustum.axes, frustum.slope, frustum.centre * scale
-            )
-            self._mirror = guess.mirror and guess.mirror.moved((low + high) / 2, scale)
+            middle, scale = (low + high) / 2, 1 / float(np.linalg.norm(high - low))
+            world = (world - middle) * scale
+            frustum = Frustum((frustum.eye - middle) * scale, frustum.axes, frustum.slope, frustum.centre * scale)
+            self._mirror = guess.mirror and guess.mirror.moved(middle, scale)
         self.framed, self.guess, self.frustum, self.backend = framed, guess, frustum, backend
         self._texture = framed.texture
         self._set(world, faces)
@@ -56,26 +54,23 @@ class LiftScene:
 
     def _describe(self) -> Floats:
         """(V, 7): weight of the picture, u and v to look at instead, trust in that, and the guessed RGB."""
-        weight = self._seen(self.vertices, self.normals, 0.012)
+        average = neighbour_average(self.faces, len(self.vertices))
+        weight = self._seen(self.vertices, self.normals, 0.012, average)
         at = self.frustum.normalised(self.vertices)
         if self.guess.colour is None:
-            look, trust, rgb = at[:, :2], np.ones(len(at)), np.zeros((len(at), 3))
+            look, trust, rgb = at[:, :2], np.ones(len(at), np.float32), np.zeros((len(at), 3), np.float32)
         else:
-            volume = self.guess.colour
-            index = [(at[:, k] + 1) / 2 * n - 0.5 for k, n in zip((2, 1, 0), volume.shape[1:], strict=True)]
-            found = np.stack(
-                [ndimage.map_coordinates(channel, index, order=1, mode="nearest") for channel in volume], 1
-            )
+            found = np.stack([sample(channel, at) for channel in self.guess.colour], 1)
             look, trust, rgb = at[:, :2] + found[:, 3:5], found[:, 5], found[:, :3]
         if self._mirror is not None:
             twins = self._mirror.points(self.vertices)
-            shown = self._seen(twins, self._mirror.directions(self.normals), 0.04)
+            shown = self._seen(twins, self._mirror.directions(self.normals), 0.04, average)
             look = np.where(shown[:, None] > 0.5, self.frustum.normalised(twins)[:, :2], look)
             # Trust falls to nothing where the two places change over: what lies between them is neither.
             trust = np.abs(2 * shown - 1) * np.where(shown > 0.5, 1, trust)
         return np.column_stack([weight * weight * (3 - 2 * weight), look, trust, rgb]).astype(np.float32)
 
-    def _seen(self, points: Floats, normals: Floats, slack: float) -> Floats:
+    def _seen(self, points: Floats, normals: Floats, slack: float, average: sparse.csr_matrix) -> Floats:
         """(V,) how well the picture's camera sees points at, or within ``slack`` of, the surface; smoothed over it."""
         towards = np.asarray(points - self.frustum.eye, np.float32)
         length = np.linalg.norm(towards, axis=1)
@@ -83,7 +78,6 @@ class LiftScene:
         facing = -(normals * towards).sum(1) / length
         weight = np.clip((facing - 0.08) / 0.3, 0, 1) * (reached > 1 - slack / length)
         weight = weight * (np.abs(self.frustum.normalised(points)[:, :2]) < 1).all(1)
-        average = neighbour_average(self.faces, len(self.vertices))
         for _ in range(3):
             weight = np.minimum(weight, average @ weight) * 0.5 + 0.5 * (average @ weight)
         return np.asarray(weight, np.float32)

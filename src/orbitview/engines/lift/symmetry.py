@@ -10,14 +10,11 @@ All numbers were chosen on validation objects of the training folder, seen 25–
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import cv2
 import numpy as np
-from scipy import ndimage
 
-from .frustum import Floats, Frustum
-from .guess import Guess
+from .frustum import Floats, Frustum, sample
+from .guess import Guess, Mirror
 
 LEAST = 0.86
 """Share of the volume that must lie on itself when mirrored."""
@@ -32,26 +29,6 @@ SHARE, SHARE_SEEN = 0.5, 0.2
 POINTS = 3000
 
 
-@dataclass(frozen=True)
-class Mirror:
-    """The plane of all points x with ``normal @ x == offset``; the normal is level."""
-
-    normal: Floats
-    offset: float
-
-    def points(self, points: Floats) -> Floats:
-        """Mirror images of (..., 3) points."""
-        return np.asarray(points - 2 * (points @ self.normal - self.offset)[..., None] * self.normal, np.float32)
-
-    def directions(self, vectors: Floats) -> Floats:
-        """Mirror images of (..., 3) vectors."""
-        return np.asarray(vectors - 2 * (vectors @ self.normal)[..., None] * self.normal, np.float32)
-
-    def moved(self, centre: Floats, scale: float) -> Mirror:
-        """The same plane after x became (x - centre) * scale."""
-        return Mirror(self.normal, float(self.offset - self.normal @ centre) * scale)
-
-
 def complete(guess: Guess, matte: Floats) -> Guess:
     """The guess with its hidden side completed, or as it is where no symmetry is to be seen.
 
@@ -60,18 +37,18 @@ def complete(guess: Guess, matte: Floats) -> Guess:
     """
     inside = cv2.resize(matte, guess.logits.shape[:0:-1], interpolation=cv2.INTER_AREA) > 0.3
     filled = inside / (1 + np.exp(-np.clip(guess.logits, -8, 8)))
-    mirror = _find(filled, guess.frustum)
+    centres = guess.frustum.cell_centres()
+    mirror = _find(filled, guess.frustum, centres)
     if mirror is None:
         return guess
     own = np.where(inside, np.clip(guess.logits, -CERTAIN, CERTAIN), -CERTAIN).astype(np.float32)
-    other = _look(own, guess.frustum, mirror.points(guess.frustum.cell_centres()), -CERTAIN)
-    met = 1 - np.cumprod(1 - np.clip(1 / (1 + np.exp(-own)), 0, 0.98), axis=0)
+    other = sample(own, guess.frustum.normalised(mirror.points(centres)), outside=-CERTAIN)
+    met = 1 - np.cumprod(1 - 1 / (1 + np.exp(-own)), axis=0)
     share = SHARE_SEEN + (SHARE - SHARE_SEEN) * met
     return Guess(np.asarray(own + share * (other - own), np.float32), guess.frustum, guess.colour, mirror)
 
 
-def _find(filled: Floats, frustum: Frustum) -> Mirror | None:
-    centres = frustum.cell_centres()
+def _find(filled: Floats, frustum: Frustum, centres: Floats) -> Mirror | None:
     depth = (centres - frustum.eye) @ frustum.axes[:, 2]
     weight = np.where(filled > 0.3, filled * depth**2, 0).ravel().astype(np.float64)
     if not weight.any():
@@ -83,7 +60,7 @@ def _find(filled: Floats, frustum: Frustum) -> Mirror | None:
     def agreement(degrees: float, aside: float) -> tuple[float, Mirror]:
         normal = np.array([np.cos(np.radians(degrees)), 0, np.sin(np.radians(degrees))], np.float32)
         mirror = Mirror(normal, float(normal @ middle) + aside)
-        return float(_look(filled, frustum, mirror.points(points), 0.0).mean()) / own, mirror
+        return float(sample(filled, frustum.normalised(mirror.points(points)), outside=0.0).mean()) / own, mirror
 
     fits = {turn: agreement(turn, 0.0) for turn in range(0, 180, 5)}
     near = max(fits, key=lambda turn: fits[turn][0])
@@ -98,12 +75,3 @@ def _find(filled: Floats, frustum: Frustum) -> Mirror | None:
 
 def _askew(mirror: Mirror, frustum: Frustum) -> bool:
     return ASKEW[0] <= abs(float(mirror.normal @ frustum.axes[:, 2])) <= ASKEW[1]
-
-
-def _look(volume: Floats, frustum: Frustum, points: Floats, outside: float) -> Floats:
-    """Values of a volume of the frustum at world points (..., 3)."""
-    at = (frustum.normalised(points)[..., ::-1] + 1) / 2 * np.array(volume.shape) - 0.5
-    index = np.moveaxis(at, -1, 0).reshape(3, -1)
-    return np.asarray(
-        ndimage.map_coordinates(volume, index, order=1, cval=outside).reshape(points.shape[:-1]), np.float32
-    )
