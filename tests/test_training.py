@@ -70,6 +70,27 @@ def test_flips_move_everything_together(shards: Path) -> None:
         assert ((matte & filled).sum((1, 2)) / (matte | filled).sum((1, 2))).mean() > 0.85
 
 
+def test_a_folder_of_glbs_becomes_shards_also_in_other_proportions(tmp_path: Path) -> None:
+    import trimesh
+
+    from training.objects import load_glb
+    from training.shards import LEARNED, Shards
+
+    (tmp_path / "objects").mkdir()
+    trimesh.creation.icosphere(4).export(tmp_path / "objects" / "ball.glb")
+    sizes = ("--views", "2", "--stretched", "3", "--processes", "1")
+    run("training.data", tmp_path / "objects", tmp_path / "shards", *sizes)
+    assert len(Shards(tmp_path / "shards", ("train",))) == 2
+    assert len(Shards(tmp_path / "shards", LEARNED)) == 5
+    ball = load_glb(tmp_path / "objects" / "ball.glb")
+    egg = ball.stretched(np.array([1, 2, 1], np.float32))
+    across = np.ptp(egg.vertices, axis=0)
+    assert np.allclose(across[1] / across[[0, 2]], 2, atol=0.05)
+    corners = egg.vertices[egg.faces]
+    flat = trimesh.unitize(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]))
+    assert ((flat * egg.normals[egg.faces].mean(1)).sum(1) > 0.99).all(), "normals stay upright on the surface"
+
+
 def test_outlines_are_those_of_the_volume_seen_from_there() -> None:
     """A tall board facing the camera: wide from the front and the back, a line from the side; and it learns."""
     from training.silhouettes import SIDE, SPAN, silhouettes

@@ -17,7 +17,6 @@ import time
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +37,8 @@ POINTS = 1024
 """Coloured surface points per sample; about seven in ten are hidden from the camera."""
 HULL = 80
 """Voxels along the object's longest side in the visual hull."""
+STRETCH = 0.25
+"""Most that the logarithms of an object's width, height and depth change where it is shown in other proportions."""
 PER_SHARD = 768
 """Samples in one shard."""
 
@@ -225,6 +226,11 @@ def samples_of(solid: Solid, views: int, rng: np.random.Generator) -> list[Sampl
     return made
 
 
+def stretched_samples_of(solid: Solid, views: int, rng: np.random.Generator) -> list[Sample]:
+    """The same of the object in other proportions: shapes that the folder lacks, for a network that saw all it has."""
+    return samples_of(solid.stretched(np.exp(rng.uniform(-STRETCH, STRETCH, 3)).astype(np.float32)), views, rng)
+
+
 class ShardWriter:
     """Appends samples to ``NAME-0000.bin`` and its index, starting a new shard every :data:`PER_SHARD`."""
 
@@ -310,14 +316,25 @@ def pack(tasks: list[Task], work: Callable[[Task], tuple[str, list[Sample]]], ou
     return made
 
 
+def _work(task: Task) -> tuple[str, list[Sample]]:
+    if task[0] == "stretched":
+        return work_on(task, "stretched", stretched_samples_of)
+    return work_on(task, "", samples_of)
+
+
 def main() -> None:
-    options = object_arguments(__doc__, 12).parse_args()
+    parser = object_arguments(__doc__, 12)
+    parser.add_argument("--stretched", type=int, default=0, help="so many more pictures of each in other proportions")
+    options = parser.parse_args()
+    paths = shuffled(options.objects, 0, options.limit)
     tasks: list[Task] = [
         ("val" if is_validation(p.stem) else "train", str(p), 4 if is_validation(p.stem) else options.views)
-        for p in shuffled(options.objects, 0, options.limit)
+        for p in paths
     ]
+    if options.stretched:
+        tasks += [("stretched", str(p), options.stretched) for p in paths if not is_validation(p.stem)]
     tasks += [("shape", i, 4) for i in range(options.procedural)]
-    made = pack(tasks, partial(work_on, salt="", make=samples_of), options.out, options.processes)
+    made = pack(tasks, _work, options.out, options.processes)
     (options.out / "about.json").write_text(
         json.dumps({"objects": len(tasks), "samples": made, "views": options.views})
     )

@@ -16,7 +16,7 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 
 from .network import LiftNetwork
-from .shards import Shards
+from .shards import LEARNED, Shards
 
 
 def weights_of(path: Path) -> dict[str, torch.Tensor]:
@@ -92,7 +92,7 @@ def main() -> None:
     state = torch.load(options.checkpoint, map_location="cpu", weights_only=True)
     network = LiftNetwork()
     network.load_state_dict(state["average"])
-    calibrate(network, Shards(options.shards, ("train", "shape")), batches=64)
+    calibrate(network, Shards(options.shards, LEARNED), batches=64)
     options.out.parent.mkdir(parents=True, exist_ok=True)
     inputs = {"picture": torch.zeros(1, 4, 128, 128), "hint": torch.zeros(1, 7)}
     about = {"samples": str(state["samples"]), "steps": str(state["step"])}

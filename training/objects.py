@@ -52,6 +52,14 @@ class Solid:
         self.vertices = ((self.vertices - (low + high) / 2) / np.linalg.norm(high - low)).astype(np.float32)
         self.caster = make_caster(self.vertices, self.faces)
 
+    def stretched(self, factors: np.ndarray) -> Solid:
+        """The same object in other proportions; ``factors`` (3,) for width, height and depth."""
+        normals = self.normals / factors
+        normals /= np.linalg.norm(normals, axis=1, keepdims=True) + 1e-9
+        return Solid(
+            self.vertices * factors, self.faces, normals.astype(np.float32), self.colours, self.uv, self.texture
+        )
+
     def interpolate(self, values: np.ndarray, face: np.ndarray, u: np.ndarray, v: np.ndarray) -> np.ndarray:
         """Per-vertex values at points given by face and barycentric weights."""
         corner = values[self.faces[face]]

@@ -19,6 +19,8 @@ from .data import POINTS
 
 RECORD = np.dtype([("at", "<f2", 3), ("rgb", "u1", 3), ("hidden", "u1")])
 
+LEARNED, HELD_BACK = ("train", "stretched", "shape"), ("val",)
+"""Shards to train on, and to validate on."""
 _TOLD = ((1, 1), (0, 0), (1, 0), (0, 1))
 """What is known of a camera: its elevation; its slope and width."""
 _HOW_OFTEN = (0.45, 0.3, 0.15, 0.1)

@@ -20,7 +20,7 @@ from torch.nn import functional as F
 from .network import LiftNetwork, with_extents
 from .optimiser import Optimiser
 from .schedule import Schedule, run_arguments
-from .shards import Batch, Shards
+from .shards import HELD_BACK, LEARNED, Batch, Shards
 from .silhouettes import silhouettes
 
 
@@ -168,7 +168,7 @@ def main(arguments: list[str] | None = None) -> None:
         average.load_state_dict(resumed["average"])
         optimiser.load_state_dict(resumed["optimiser"])
         step, samples = resumed["step"], resumed["samples"]
-    training, checking = Shards(options.shards, ("train", "shape")), Shards(options.shards, ("val",))
+    training, checking = Shards(options.shards, LEARNED), Shards(options.shards, HELD_BACK)
     print(f"{len(training)} training and {len(checking)} validation samples; starting at {samples}", flush=True)
     schedule, recent = Schedule(options, warm=200), []
     for batch in training.batches(options.batch, seed=samples + 1):
