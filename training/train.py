@@ -49,11 +49,10 @@ def losses(network: LiftNetwork, batch: Batch, half: bool) -> tuple[Tensor, dict
         gain * ((value - batch.rgb).abs().mean(-1) * weight).mean()
         for gain, value in ((0.5, rgb), (0.25, shown), (1.0, blend))
     )
-    aim = (camera[:, :3] - batch.camera[:, :3]).square().sum(1).mean() + (
-        camera[:, 3:] - batch.camera[:, 3:]
-    ).square().mean()
+    # Distances, not their squares: odd cameras that no picture tells would have the most to say.
+    aim = (camera[:, :3] - batch.camera[:, :3]).norm(dim=1).mean() + (camera[:, 3:] - batch.camera[:, 3:]).abs().mean()
     parts = {"cross": cross, "dice": dice, "outline": outline, "colour": difference, "camera": aim}
-    return 3 * cross + 0.5 * dice + outline + difference + 4 * aim, parts
+    return 3 * cross + 0.5 * dice + outline + difference + aim, parts
 
 
 def in_matte(picture: Tensor) -> Tensor:
