@@ -83,7 +83,7 @@ def test_a_folder_of_glbs_becomes_shards_also_in_other_proportions(tmp_path: Pat
     assert len(Shards(tmp_path / "shards", ("train",))) == 2
     assert len(Shards(tmp_path / "shards", LEARNED)) == 5
     ball = load_glb(tmp_path / "objects" / "ball.glb")
-    egg = ball.stretched(np.array([1, 2, 1], np.float32))
+    egg = ball.transformed(np.diag([1.0, 2.0, 1.0]))
     across = np.ptp(egg.vertices, axis=0)
     assert np.allclose(across[1] / across[[0, 2]], 2, atol=0.05)
     corners = egg.vertices[egg.faces]

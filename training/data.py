@@ -228,7 +228,7 @@ def samples_of(solid: Solid, views: int, rng: np.random.Generator) -> list[Sampl
 
 def stretched_samples_of(solid: Solid, views: int, rng: np.random.Generator) -> list[Sample]:
     """The same of the object in other proportions: shapes that the folder lacks, for a network that saw all it has."""
-    return samples_of(solid.stretched(np.exp(rng.uniform(-STRETCH, STRETCH, 3)).astype(np.float32)), views, rng)
+    return samples_of(solid.transformed(np.diag(np.exp(rng.uniform(-STRETCH, STRETCH, 3)))), views, rng)
 
 
 class ShardWriter:

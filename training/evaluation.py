@@ -46,13 +46,10 @@ def main() -> None:
     paths = [p for p in sorted(options.objects.glob("*.glb")) if options.any or is_validation(p.stem)]
     rng = np.random.default_rng(0)
     for number in rng.permutation(len(paths))[: options.limit]:
-        solid = load_glb(paths[number])
         turn = 0.0 if options.front else rng.uniform(0, 2 * np.pi)
         cosine, sine = np.cos(turn), np.sin(turn)
         around = np.array([[cosine, 0, sine], [0, 1, 0], [-sine, 0, cosine]], np.float32)
-        solid = Solid(
-            solid.vertices @ around.T, solid.faces, solid.normals @ around.T, solid.colours, solid.uv, solid.texture
-        )
+        solid = load_glb(paths[number]).transformed(around)
         folder = options.out / paths[number].stem
         folder.mkdir(parents=True, exist_ok=True)
         lamp = np.array([0.4, 0.8, 0.45], np.float32)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -45,20 +46,21 @@ class Solid:
     colours: np.ndarray
     uv: np.ndarray | None = None
     texture: np.ndarray | None = None
-    caster: Caster | None = None
 
     def __post_init__(self) -> None:
         low, high = self.vertices.min(0), self.vertices.max(0)
         self.vertices = ((self.vertices - (low + high) / 2) / np.linalg.norm(high - low)).astype(np.float32)
-        self.caster = make_caster(self.vertices, self.faces)
 
-    def stretched(self, factors: np.ndarray) -> Solid:
-        """The same object in other proportions; ``factors`` (3,) for width, height and depth."""
-        normals = self.normals / factors
+    @cached_property
+    def caster(self) -> Caster:
+        """Made when it is first asked for: most objects are read only to be turned or stretched."""
+        return make_caster(self.vertices, self.faces)
+
+    def transformed(self, matrix: np.ndarray) -> Solid:
+        """The same object turned or stretched by a (3, 3) matrix."""
+        normals = self.normals @ np.linalg.inv(matrix)
         normals /= np.linalg.norm(normals, axis=1, keepdims=True) + 1e-9
-        return Solid(
-            self.vertices * factors, self.faces, normals.astype(np.float32), self.colours, self.uv, self.texture
-        )
+        return replace(self, vertices=self.vertices @ matrix.T, normals=normals.astype(np.float32))
 
     def interpolate(self, values: np.ndarray, face: np.ndarray, u: np.ndarray, v: np.ndarray) -> np.ndarray:
         """Per-vertex values at points given by face and barycentric weights."""
