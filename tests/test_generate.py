@@ -96,11 +96,23 @@ def test_both_renderers_make_the_same_views(figure: Image.Image) -> None:
     assert np.abs(one - two).mean() < 1.0
 
 
-def test_what_an_engine_does_not_honour_is_told(figure: Image.Image) -> None:
-    views = generate(
-        figure, [Camera()], size=32, num_inference_steps=20, guidance_scale=3.0, prompt="a bird", negative_prompt=""
-    )
-    assert views.meta["ignored"][:3] == ["num_inference_steps", "guidance_scale", "prompt"]
+@pytest.mark.parametrize(("engine", "deaf"), [("lift", []), ("inflate", ["num_inference_steps"])])
+def test_what_an_engine_does_not_honour_is_told(figure: Image.Image, engine: str, deaf: list[str]) -> None:
+    wishes = {"num_inference_steps": 20, "guidance_scale": 3.0, "prompt": "a bird", "negative_prompt": "fog"}
+    views = generate(figure, [Camera()], engine=engine, size=32, **wishes)  # type: ignore[arg-type]
+    assert views.meta["ignored"] == [*deaf, "guidance_scale", "prompt", "negative_prompt"]
+
+
+def test_steps_of_lift_are_looks_at_the_picture(figure: Image.Image) -> None:
+    """Each look is of the same object in the same place; six are all there are, and what one gets by default."""
+    by_steps = {
+        n: generate(figure, [Camera(90, 10)], engine="lift", size=96, num_inference_steps=n) for n in (1, 6, 50)
+    }
+    one, six, fifty = (np.asarray(views[0].image) for views in by_steps.values())
+    assert not np.array_equal(one, six)
+    assert iou(one[..., 3] > 127, six[..., 3] > 127) > 0.8
+    assert np.array_equal(six, fifty)
+    assert np.array_equal(six, np.asarray(generate(figure, [Camera(90, 10)], engine="lift", size=96)[0].image))
 
 
 def test_progress_moves_and_can_stop_the_work(figure: Image.Image) -> None:

@@ -45,7 +45,8 @@ def generate(
         size: side of each view in pixels, 32 to 1024.
         matte: ``"auto"``, ``"alpha"`` or ``"none"``, see :func:`orbitview.images.cut_out`.
         seed: the same seed gives the same views; None draws one and reports it in ``meta``.
-        num_inference_steps: denoising steps, for engines that have them; others name it in ``meta["ignored"]``.
+        num_inference_steps: denoising steps of a diffusion engine, looks at the picture (one to six) of ``lift``;
+            engines without steps name it in ``meta["ignored"]``.
         guidance_scale: strength of the condition, likewise.
         prompt: what is wanted, likewise.
         negative_prompt: what is not wanted, likewise.

@@ -59,7 +59,7 @@ def generate(
     glb: Annotated[bool, typer.Option("--glb", help="Also the textured mesh.")] = False,
     zip_: Annotated[bool, typer.Option("--zip", help="Also everything in one zip.")] = False,
     seed: Annotated[int | None, typer.Option(help="Same seed, same views.")] = None,
-    steps: Annotated[int | None, typer.Option(help="Denoising steps, for engines that take them.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Denoising steps, or looks at the picture (lift: 1 to 6).")] = None,
     guidance: Annotated[float | None, typer.Option(help="Guidance scale, for engines that take it.")] = None,
     prompt: Annotated[str | None, typer.Option(help="For engines that take one.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print what was made as JSON.")] = False,

@@ -28,7 +28,7 @@ class MultiviewBody(KeyBody):
     negative_prompt: str | None = None
     width: Whole | None = Field(640, description="Of the grid in pixels, 64 to 1024.")
     height: Whole | None = Field(960, description="Of the grid in pixels, 64 to 1024.")
-    num_inference_steps: Whole | None = Field(50, description="1 to 50; counts for diffusion engines.")
+    num_inference_steps: Whole | None = Field(50, description="1 to 50; what a step is, is the engine's.")
     guidance_scale: float | str | None = Field(4, description="1 to 20; counts for diffusion engines.")
     seed: Whole | None = Field(None, description="null picks one and reports it in meta.")
     temp: Flag | None = Field("no", description="yes: also proxy_links.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from ...views import View, ViewSet
 from ..base import EngineInfo, EngineRequest, Progress, Readiness, no_progress
 from .framing import Framed, frame
 from .guess import Guess, inflate
-from .network import LearnedPredictor
+from .network import LOOKS, LearnedPredictor
 from .scene import LiftScene
 from .symmetry import complete
 
@@ -21,7 +21,7 @@ class _Embedded:
     """Frame the picture, guess the object, make its surface, render it."""
 
     info: EngineInfo
-    _predict: Callable[[Framed, Mapping[str, object]], Guess]
+    _predict: Callable[[Framed, EngineRequest], Guess]
 
     def readiness(self) -> Readiness:
         """These engines need nothing that the package does not bring."""
@@ -42,7 +42,7 @@ class _Embedded:
         progress(0.0, "frame")
         framed = frame(request.picture, request.input_camera)
         progress(0.05, "lift")
-        guess = self._predict(framed, request.options)
+        guess = self._predict(framed, request)
         progress(0.25, "surface")
         scene = LiftScene(framed, guess, str(request.options.get("renderer", "auto")))
         views: list[View] = []
@@ -76,7 +76,8 @@ def _camera(scene: LiftScene, stated: Camera | None) -> dict[str, Any]:
 class LiftEngine(_Embedded):
     """One network pass lifts the picture to 3D; every view is a rendering of that one object.
 
-    Options: ``symmetry=False`` leaves the hidden side of symmetric objects to the network alone;
+    Its steps are looks at the picture, at several scales and mirrored, whose mean is the object: six unless fewer are
+    asked for. Options: ``symmetry=False`` leaves the hidden side of symmetric objects to the network alone;
     ``renderer="numpy"`` does without Embree.
     """
 
@@ -84,7 +85,7 @@ class LiftEngine(_Embedded):
         name="lift",
         summary="Embedded: lifts the picture to 3D with a small network of our own. No GPU, nothing to download.",
         licence="Apache-2.0 (code and weights)",
-        features=frozenset({"cameras", "input_camera", "mesh"}),
+        features=frozenset({"cameras", "input_camera", "steps", "mesh"}),
         rank=10,
     )
 
@@ -99,9 +100,9 @@ class LiftEngine(_Embedded):
             False, "its weights are missing from this installation", "Reinstall orbitview, or use engine=inflate."
         )
 
-    def _predict(self, framed: Framed, options: Mapping[str, object]) -> Guess:
-        guess = self._learned(framed)
-        return complete(guess, framed.matte) if options.get("symmetry", True) else guess
+    def _predict(self, framed: Framed, request: EngineRequest) -> Guess:
+        guess = self._learned(framed, request.steps or len(LOOKS))
+        return complete(guess, framed.matte) if request.options.get("symmetry", True) else guess
 
 
 class InflateEngine(_Embedded):
@@ -115,5 +116,5 @@ class InflateEngine(_Embedded):
         rank=1,
     )
 
-    def _predict(self, framed: Framed, options: Mapping[str, object]) -> Guess:
+    def _predict(self, framed: Framed, request: EngineRequest) -> Guess:
         return inflate(framed)

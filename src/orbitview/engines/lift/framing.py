@@ -25,16 +25,26 @@ class Framed:
     Attributes:
         texture: (T, T, 3) colours in [0, 1]; outside the matte the nearest colour of the object goes on.
         matte: (T, T) alpha in [0, 1].
-        small: (NETWORK_SIDE, NETWORK_SIDE, 4) straight alpha, for the network.
+        window: (T, T, 4) premultiplied: what is there, without the colours that ``texture`` carries on.
         frustum: the window's frustum, where the caller stated the camera's distance; else None.
         elevation: in degrees, where the caller stated it; else None.
     """
 
     texture: Floats
     matte: Floats
-    small: Floats
+    window: Floats
     frustum: Frustum | None
     elevation: float | None
+
+    def look(self, zoom: float = 1.0) -> Floats:
+        """(NETWORK_SIDE, NETWORK_SIDE, 4) straight alpha: the picture in a window ``zoom`` times as wide."""
+        side = len(self.window)
+        more = round(side / 2 * (zoom - 1))
+        inner = slice(max(-more, 0), side - max(-more, 0))
+        window = np.pad(self.window[inner, inner], ((max(more, 0),) * 2, (max(more, 0),) * 2, (0, 0)))
+        small = cv2.resize(window, (NETWORK_SIDE, NETWORK_SIDE), interpolation=cv2.INTER_AREA)
+        small[..., :3] /= np.maximum(small[..., 3:], 1e-3)
+        return np.asarray(np.clip(small, 0, 1), np.float32)
 
 
 def frame(picture: Image.Image, camera: Camera | None, most: int = 1024) -> Framed:
@@ -83,12 +93,10 @@ def frame(picture: Image.Image, camera: Camera | None, most: int = 1024) -> Fram
     )
     matte = np.clip(window[..., 3], 0, 1)
     straight = window[..., :3] / np.maximum(matte, 1e-3)[..., None]
-    small = cv2.resize(window, (NETWORK_SIDE, NETWORK_SIDE), interpolation=cv2.INTER_AREA)
-    small[..., :3] /= np.maximum(small[..., 3:], 1e-3)
     return Framed(
         _extend(np.clip(straight, 0, 1), matte),
         matte,
-        np.clip(small, 0, 1),
+        window,
         frustum,
         camera.elevation if camera else None,
     )

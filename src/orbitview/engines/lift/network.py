@@ -1,4 +1,4 @@
-"""The learned predictor: one pass of the shipped network through ONNX Runtime."""
+"""The learned predictor: the shipped network looks at the picture through ONNX Runtime, once or a few times."""
 
 from __future__ import annotations
 
@@ -11,9 +11,18 @@ import numpy as np
 
 from ...onnx import open_session
 from .framing import Framed
+from .frustum import Floats, zoomed
 from .guess import Guess, estimated_frustum
 
 WEIGHTS = Path(str(resources.files("orbitview.engines.lift") / "weights" / "lift.onnx"))
+
+LOOKS = ((1.0, False), (0.955, True), (0.973, False), (1.018, True), (1.045, False), (1.073, True))
+"""How the network looks at a picture: width of its window in the framed one's, and whether mirrored. What one look
+gets wrong another does not: on validation objects seen from the front, from an angle and from anywhere, six gave 0.003
+to 0.010 more IoU and 0.04 to 0.22 dB more PSNR of the foreground than one."""
+
+EMPTY = -8.0
+"""Log odds beyond what a look saw."""
 
 
 class LearnedPredictor:
@@ -32,23 +41,41 @@ class LearnedPredictor:
     def _session(self) -> Any:
         return open_session(self.path, self._threads, gpu=True)
 
-    def __call__(self, framed: Framed) -> Guess:
-        """Lift a framed picture; what the caller stated of its camera goes in as a hint."""
-        rgb, alpha = framed.small[..., :3], framed.small[..., 3:]
+    def __call__(self, framed: Framed, looks: int = len(LOOKS)) -> Guess:
+        """Lift a framed picture; what the caller stated of its camera goes in as a hint.
+
+        Args:
+            looks: how many of :data:`LOOKS` to take the mean of.
+        """
+        found = [self._look(framed, *how) for how in LOOKS[:looks]]
+        logits, camera = (np.mean([look[k] for look in found], 0) for k in (0, 2))
+        elevation = framed.elevation
+        if elevation is None:
+            elevation = float(np.degrees(np.arcsin(np.clip(-camera[2] / np.linalg.norm(camera[:3]), -1, 1))))
+        frustum = framed.frustum or estimated_frustum(elevation, *np.exp(camera[3:5]))
+        colour = found[0][1]  # the mean of several is a blur
+        for channel in (0, 1, 2, 5):
+            colour[channel] = 1 / (1 + np.exp(-colour[channel]))
+        return Guess(logits, frustum, colour)
+
+    def _look(self, framed: Framed, zoom: float, mirrored: bool) -> tuple[Floats, Floats, Floats]:
+        """Log odds and camera as of the framed window, colours as of the look's own."""
+        small = framed.look(zoom)[:, :: -1 if mirrored else 1]
+        rgb, alpha = small[..., :3], small[..., 3:]
         picture = np.concatenate([(rgb * 2 - 1) * alpha, alpha], -1).transpose(2, 0, 1)[None]
         hint = np.zeros((1, 7), np.float32)
         if framed.frustum is not None:
             numbers = framed.frustum.numbers()
-            hint[0] = [*numbers[:3], *np.log(numbers[3:]), 1, 1]
+            hint[0] = [*numbers[:3], *np.log(np.multiply(numbers[3:], zoom)), 1, 1]
         elif framed.elevation is not None:
             angle = np.radians(framed.elevation)
             hint[0, :3], hint[0, 5] = [0, -np.cos(angle), -np.sin(angle)], 1
-        logits, colour, camera = self._session.run(None, {"picture": picture.astype(np.float32), "hint": hint})
-        elevation = framed.elevation
-        if elevation is None:
-            elevation = float(np.degrees(np.arcsin(np.clip(-camera[0, 2], -1, 1))))
-        frustum = framed.frustum or estimated_frustum(elevation, *np.exp(camera[0, 3:5]))
-        colour = colour[0].astype(np.float32)
-        for channel in (0, 1, 2, 5):
-            colour[channel] = 1 / (1 + np.exp(-colour[channel]))
-        return Guess(logits[0].astype(np.float32), frustum, colour)
+        if mirrored:
+            hint[0, 0] *= -1
+        answers = self._session.run(None, {"picture": np.ascontiguousarray(picture, np.float32), "hint": hint})
+        logits, colour, camera = (answer[0].astype(np.float32) for answer in answers)
+        if mirrored:
+            logits, colour = logits[..., ::-1], colour[..., ::-1]
+            camera[0] *= -1
+        camera[3:5] -= np.log(zoom)
+        return zoomed(logits, zoom, outside=EMPTY), colour, camera

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from functools import cached_property
 
 import cv2
@@ -133,9 +134,6 @@ class LiftScene:
         plain = trimesh.Trimesh(self.vertices, self.faces, process=False)
         if len(self.faces) > most_faces:
             plain = plain.simplify_quadric_decimation(face_count=most_faces)
-        small = object.__new__(LiftScene)
-        small.__dict__ |= {
-            k: self.__dict__[k] for k in ("framed", "guess", "frustum", "backend", "_texture", "_mirror")
-        }
+        small = copy(self)
         small._set(np.asarray(plain.vertices, np.float32), np.asarray(plain.faces, np.int32))
         return textured(small.vertices, small.faces, small.normals, small.shade, texture, self.backend)
