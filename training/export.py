@@ -1,4 +1,4 @@
-"""Write a run's averaged weights as the shipped file: ``python -m training.export RUN/last.pt SHARDS OUT.onnx``.
+"""Write a run's averaged weights as the shipped file: ``python -m training.export RUN OUT.onnx``.
 
 Parameters keep their names and are stored in half precision, so the file is also what training resumes from
 on a fresh machine (``training.train --start OUT.onnx``).
@@ -15,22 +15,9 @@ import onnx
 import torch
 from onnx import TensorProto, helper, numpy_helper
 
+from .grid import RAYS
 from .network import LiftNetwork
-from .shards import LEARNED, Shards
-
-
-def weights_of(path: Path) -> dict[str, torch.Tensor]:
-    """The network's parameters, by name, out of an exported file."""
-    model = onnx.load(path)
-    stored = {
-        entry.name: torch.from_numpy(numpy_helper.to_array(entry).astype(np.float32))
-        for entry in model.graph.initializer
-    }
-    own = LiftNetwork().state_dict()
-    return {
-        name: stored.get(f"half.{name}", stored.get(name, value))  # counters of batch norms are not stored
-        for name, value in own.items()
-    }
+from .weights import load_fitting, read_weights
 
 
 def export(
@@ -83,31 +70,21 @@ def export(
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("checkpoint", type=Path)
-    parser.add_argument("shards", type=Path, help="to measure the batch norms' statistics on")
+    parser.add_argument("run", type=Path, help="folder of a run")
     parser.add_argument("out", type=Path)
     options = parser.parse_args()
-    from .train import calibrate
-
-    state = torch.load(options.checkpoint, map_location="cpu", weights_only=True)
-    network = LiftNetwork()
-    network.load_state_dict(state["average"])
-    calibrate(network, Shards(options.shards, LEARNED), batches=64)
+    about = json.loads((options.run / "about.json").read_text())
+    weights, network = read_weights(options.run), LiftNetwork()
+    missing = load_fitting(network, weights)
+    if missing:
+        raise SystemExit(f"{options.run} lacks {', '.join(missing)}.")
     options.out.parent.mkdir(parents=True, exist_ok=True)
-    inputs = {"picture": torch.zeros(1, 4, 128, 128), "hint": torch.zeros(1, 7)}
-    about = {"samples": str(state["samples"]), "steps": str(state["step"])}
-    export(network, inputs, ["occupancy", "colour", "camera"], options.out, about)
-    back = weights_of(options.out)
-    worst = max(float((back[k] - v).abs().max()) for k, v in network.state_dict().items() if v.is_floating_point())
-    print(
-        json.dumps(
-            {
-                "samples": state["samples"],
-                "megabytes": round(options.out.stat().st_size / 1e6, 1),
-                "largest_rounding": worst,
-            }
-        )
-    )
+    inputs = {"picture": torch.zeros(1, 4, RAYS, RAYS), "hint": torch.zeros(1, 7)}
+    outputs = ["occupancy", "colour", "camera"]
+    export(network, inputs, outputs, options.out, {name: str(value) for name, value in about.items()})
+    back = read_weights(options.out)
+    worst = max(float((back[k] - v).abs().max()) for k, v in weights.items() if v.is_floating_point())
+    print(json.dumps(about | {"megabytes": round(options.out.stat().st_size / 1e6, 1), "largest_rounding": worst}))
 
 
 if __name__ == "__main__":

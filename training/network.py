@@ -1,18 +1,21 @@
 """The network: a picture with its matte in, the whole object in the picture's own frustum out.
 
 An EfficientNet-Lite0 encoder (ImageNet weights), a few transformer
-layers at the coarse end so that every part knows of every other, and a light top-down decoder. Output channels
-are steps of depth along each pixel's ray: occupancy, and for what the picture does not show a colour and a
+layers at the coarse end so that every part knows of every other, and a top-down decoder. Two heads answer together
+how full each cell along a pixel's ray is: cells, which can be hollow, and the depths of a front and a back layer,
+which ask for one solid body with a sharp surface. For what the picture does not show there is a colour and a
 place in the picture to look for it (appearance flow, Zhou et al. 2016) with the confidence to use it.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from orbitview.engines.lift.frustum import BINS
+from .grid import BINS
 
 COLOUR_BINS = 8
 """Depth steps of the colour volume."""
@@ -131,20 +134,46 @@ class Attention(nn.Module):
 
 
 class Level(nn.Module):
-    """One step up: twice the size, the encoder's skip added, two residual 3×3 convolutions."""
+    """One step up: twice the size, the encoder's skip added, residual pairs of 3×3 convolutions."""
 
-    def __init__(self, width: int, skip: int, out: int) -> None:
+    def __init__(self, width: int, skip: int, out: int, pairs: int = 2) -> None:
         super().__init__()
         self.reduce, self.skip = nn.Conv2d(width, out, 1), nn.Conv2d(skip, out, 1)
-        self.conv1 = nn.Conv2d(out, out, 3, padding=1, bias=False)
-        self.conv2 = nn.Conv2d(out, out, 3, padding=1, bias=False)
-        # Without norms, features of the encoder's size (a spread of ten) killed nearly every unit behind conv1.
-        self.norm0, self.norm1, self.norm2 = nn.BatchNorm2d(out), nn.BatchNorm2d(out), nn.BatchNorm2d(out)
+        # Without norms, features of the encoder's size (a spread of ten) killed nearly every unit behind the first.
+        self.norm = nn.BatchNorm2d(out)
+        self.pairs = nn.ModuleList(Pair(out) for _ in range(pairs))
 
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
         x = F.interpolate(self.reduce(x), scale_factor=2.0, mode="bilinear", align_corners=False)
-        x = F.relu(self.norm0(x + self.skip(skip)))
+        x = F.relu(self.norm(x + self.skip(skip)))
+        for pair in self.pairs:
+            x = pair(x)
+        return x
+
+
+class Pair(nn.Module):
+    """A residual block of two 3×3 convolutions with norms."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(width, width, 3, padding=1, bias=False)
+        self.conv2 = nn.Conv2d(width, width, 3, padding=1, bias=False)
+        self.norm1, self.norm2 = nn.BatchNorm2d(width), nn.BatchNorm2d(width)
+
+    def forward(self, x: Tensor) -> Tensor:
         return F.relu(x + self.norm2(self.conv2(F.relu(self.norm1(self.conv1(x))))))
+
+
+@dataclass(frozen=True)
+class Size:
+    """Widths of a network: attention at the coarse end, then the levels at 16, 32 and 64 cells."""
+
+    attention: int = 288
+    heads: int = 6
+    layers4: int = 2
+    layers8: int = 4
+    levels: tuple[int, int, int] = (224, 176, 128)
+    pairs: tuple[int, int, int] = (2, 2, 2)
 
 
 class LiftNetwork(nn.Module):
@@ -153,38 +182,57 @@ class LiftNetwork(nn.Module):
     The picture is RGB in [-1, 1], zero outside the matte, and the matte in [0, 1]. The hint holds the camera's
     :data:`NUMBERS` with unknown ones zero, then two flags: elevation known, slope and width known.
 
-    Returns occupancy logits (B, BINS, S/2, S/2), colour (B, 6, COLOUR_BINS, S/2, S/2: RGB logits, flow in
+    Returns occupancy logits (B, BINS, S, S), colour (B, 6, COLOUR_BINS, S/2, S/2: RGB logits, flow in
     normalised picture coordinates, confidence logit) and the camera's numbers (B, 5).
     """
 
-    def __init__(self) -> None:
+    def __init__(self, size: Size | None = None) -> None:
         super().__init__()
+        self.size = size = size or Size()
         self.encoder = Encoder()
-        e = self.encoder.widths
-        self.neck = nn.Sequential(nn.Conv2d(e[4], 256, 1), nn.BatchNorm2d(256))
-        self.hint = nn.Sequential(nn.Linear(NUMBERS + 5, 64), nn.ReLU(), nn.Linear(64, 256))
-        self.place4 = nn.Parameter(torch.randn(1, 16, 256) * 0.02)
-        self.place8 = nn.Parameter(torch.randn(1, 64, 192) * 0.02)
-        self.coarse = nn.ModuleList(Attention(256, 8) for _ in range(2))
-        self.up8 = nn.Conv2d(256, 192, 1)
-        self.skip8 = nn.Sequential(nn.Conv2d(e[3], 192, 1), nn.BatchNorm2d(192))
-        self.middle = nn.ModuleList(Attention(192, 6) for _ in range(2))
-        self.level16 = Level(192, e[2], 160)
-        self.level32 = Level(160, e[1], 112)
-        self.level64 = Level(112, e[0], 64)
-        self.occupancy = nn.Conv2d(64, BINS, 1)
-        self.colour = nn.Conv2d(64, 6 * COLOUR_BINS, 1)
-        self.last = nn.LayerNorm(256)
-        self.camera = nn.Linear(256, NUMBERS)
+        e, a = self.encoder.widths, size.attention
+        self.neck = nn.Sequential(nn.Conv2d(e[4], a, 1), nn.BatchNorm2d(a))
+        self.hint = nn.Sequential(nn.Linear(NUMBERS + 5, 64), nn.ReLU(), nn.Linear(64, a))
+        self.place4 = nn.Parameter(torch.randn(1, 16, a) * 0.02)
+        self.place8 = nn.Parameter(torch.randn(1, 64, a) * 0.02)
+        self.coarse = nn.ModuleList(Attention(a, size.heads) for _ in range(size.layers4))
+        self.skip8 = nn.Sequential(nn.Conv2d(e[3], a, 1), nn.BatchNorm2d(a))
+        self.middle = nn.ModuleList(Attention(a, size.heads) for _ in range(size.layers8))
+        self.level16 = Level(a, e[2], size.levels[0], size.pairs[0])
+        self.level32 = Level(size.levels[0], e[1], size.levels[1], size.pairs[1])
+        self.level64 = Level(size.levels[1], e[0], size.levels[2], size.pairs[2])
+        self.occupancy = nn.Conv2d(size.levels[2], 4 * BINS, 1)
+        self.layers = nn.Conv2d(size.levels[2], 4 * 2, 1)
+        self.gain = nn.Parameter(torch.tensor(0.5))
+        self.colour = nn.Conv2d(size.levels[2], 6 * COLOUR_BINS, 1)
+        self.last = nn.LayerNorm(a)
+        self.camera = nn.Linear(a, NUMBERS)
+        steps = ((torch.arange(BINS) + 0.5) / BINS * 2 - 1).reshape(1, BINS, 1, 1)
+        self.register_buffer("steps", steps, persistent=False)
         nn.init.zeros_(self.colour.weight)
         nn.init.zeros_(self.colour.bias)
         nn.init.constant_(self.occupancy.bias, -1.0)
+        with torch.no_grad():
+            self.layers.weight.mul_(0.1)
+            self.layers.bias.copy_(torch.tensor([-0.25] * 4 + [0.25] * 4))
 
     def forward(self, picture: Tensor, hint: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        return self.decode(self.encoder(picture), with_extents(hint, picture[:, 3]))
+        cells, layers, colour, camera = self.decode(self.encoder(picture), with_extents(hint, picture[:, 3]))
+        return cells + self.gain * self.solid(layers, self.steps, 1), colour, camera
 
-    def decode(self, f: list[Tensor], hint: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Everything after the encoder, apart so that training may run it in bfloat16.
+    @staticmethod
+    def solid(layers: Tensor, steps: Tensor, axis: int) -> Tensor:
+        """Log odds of what lies between a front and a back layer: one a step of depth, at most four.
+
+        Args:
+            layers: (..., 2, ...) depths along ``axis``.
+            steps: depths of the cells along ``axis``.
+        """
+        front, back = layers.split(1, axis)
+        return (torch.minimum(steps - front, back - steps) * (BINS / 2)).clamp(-4, 4)
+
+    def decode(self, f: list[Tensor], hint: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Everything after the encoder: cells (B, BINS, S, S), layers (B, 2, S, S), colour, camera.
 
         Args:
             hint: what :func:`with_extents` makes of it.
@@ -195,7 +243,7 @@ class LiftNetwork(nn.Module):
         for layer in self.coarse:
             tokens = layer(tokens)
         camera = self.camera(self.last(tokens.mean(1)))
-        x = self.up8(tokens.transpose(1, 2).reshape(b, c, h, w))
+        x = tokens.transpose(1, 2).reshape(b, c, h, w)
         x = F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False) + self.skip8(f[3])
         b, c, h, w = x.shape
         tokens = x.flatten(2).transpose(1, 2) + self._places(self.place8, h)
@@ -203,10 +251,10 @@ class LiftNetwork(nn.Module):
             tokens = layer(tokens)
         x = tokens.transpose(1, 2).reshape(b, c, h, w)
         x = self.level64(self.level32(self.level16(x, f[2]), f[1]), f[0])
-        occupancy = self.occupancy(x)
         colour = self.colour(x)
         colour = colour.reshape(b, 6, COLOUR_BINS, colour.shape[-2], colour.shape[-1])
-        return occupancy, colour, torch.cat([F.normalize(camera[:, :3], dim=1), camera[:, 3:]], 1)
+        camera = torch.cat([F.normalize(camera[:, :3], dim=1), camera[:, 3:]], 1)
+        return F.pixel_shuffle(self.occupancy(x), 2), F.pixel_shuffle(self.layers(x), 2), colour, camera
 
     @staticmethod
     def _places(places: Tensor, side: int) -> Tensor:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import zlib
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -13,8 +12,8 @@ import trimesh
 
 from orbitview.render import Caster, Hits, make_caster
 
-VALIDATION_SHARE = 33
-"""One family of objects in this many is kept out of training."""
+VALIDATION = frozenset(Path(__file__).with_name("validation.txt").read_text().split())
+"""Families of objects that are kept out of training: none has more than five members, a third is realistic."""
 
 
 def family(name: str) -> str:
@@ -26,7 +25,7 @@ def family(name: str) -> str:
 
 def is_validation(name: str) -> bool:
     """Whether the object's whole family belongs to the validation part."""
-    return zlib.crc32(family(name).encode()) % VALIDATION_SHARE == 0
+    return family(name) in VALIDATION
 
 
 @dataclass

@@ -86,22 +86,81 @@ def _bar(rng: np.random.Generator) -> trimesh.Trimesh:
 _PARTS = (_lathe, _extrusion, _blob, _box, _box, _bar)
 
 
+def _noise(rng: np.random.Generator, across: float, down: float) -> np.ndarray:
+    """(TILE, TILE) smooth noise in about [0, 1] that repeats; ``across`` and ``down`` are its grain in pixels."""
+    noise = ndimage.gaussian_filter(rng.normal(size=(TILE, TILE)), (down, across), mode="wrap")
+    return np.clip(0.5 + noise / (4 * noise.std() + 1e-9), 0, 1)
+
+
+def _stripes(rng: np.random.Generator, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    return ((x * rng.uniform(2, 10) + y * rng.uniform(-6, 6)) % 1 < 0.5).astype(float)
+
+
+def _checks(rng: np.random.Generator, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    k = rng.integers(2, 8)
+    return (((x * k).astype(int) + (y * k).astype(int)) % 2).astype(float)
+
+
+def _clouds(rng: np.random.Generator, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    grain = rng.uniform(1, 6)
+    return 1 / (1 + np.exp(-(_noise(rng, grain, grain) - 0.5) * rng.uniform(4, 32)))
+
+
+def _fade(rng: np.random.Generator, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    return y
+
+
+def _plain(rng: np.random.Generator, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    return np.zeros_like(x)
+
+
+def _wood(rng: np.random.Generator, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    rings = (x * rng.uniform(3, 9) + _noise(rng, 3, 14) * rng.uniform(0.5, 2)) % 1
+    return 0.7 * rings + 0.3 * _noise(rng, 0.6, 6)
+
+
+def _fabric(rng: np.random.Generator, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    k = 2 * np.pi * rng.integers(6, 16)
+    return 0.5 + 0.25 * (np.sin(x * k) + np.sin(y * k)) * _noise(rng, 3, 3)
+
+
+def _label(rng: np.random.Generator, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """A block of colour with lines that look like print."""
+    rows = rng.integers(4, 10)
+    print_ = ((y * rows) % 1 > 0.4) & (_noise(rng, 1.2, 0.1) > 0.45)
+    left, top = rng.uniform(0.05, 0.3, 2)
+    block = (x > left) & (x < 1 - left) & (y > top) & (y < 1 - top)
+    return np.where(block, np.where(print_, 0.15, 1.0), 0.0)
+
+
+def _brick(rng: np.random.Generator, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    k = rng.integers(4, 9)
+    row = np.floor(y * k)
+    joint = ((y * k) % 1 < 0.12) | ((x * k / 2 + row / 2) % 1 < 0.07)
+    return np.where(joint, 1.0, 0.35 * _noise(rng, 2, 2))
+
+
+def _brushed(rng: np.random.Generator, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    return 0.4 * _noise(rng, 12, 0.5) + 0.4 * _noise(rng, 8, 8)
+
+
+def _spots(rng: np.random.Generator, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    k = rng.integers(3, 8)
+    return (((x * k) % 1 - 0.5) ** 2 + ((y * k) % 1 - 0.5) ** 2 < rng.uniform(0.03, 0.16)).astype(float)
+
+
+_PATTERNS = (_stripes, _checks, _clouds, _fade, _plain, _plain) + (_wood, _fabric, _label, _brick, _brushed, _spots) * 2
+
+
 def _pattern(rng: np.random.Generator) -> np.ndarray:
-    base, other = rng.uniform(0, 1, (2, 3)) ** rng.uniform(0.5, 2)
+    """(TILE, TILE, 3) one material: two colours, often of one hue, and what lies between them."""
+    base = rng.uniform(0, 1, 3) ** rng.uniform(0.5, 2)
+    other = rng.uniform(0, 1, 3) ** rng.uniform(0.5, 2)
+    if rng.random() < 0.5:
+        other = np.clip(base * rng.uniform(0.3, 1.7) + rng.normal(0, 0.05, 3), 0, 1)
     y, x = np.mgrid[:TILE, :TILE] / TILE
-    kind = rng.integers(0, 6)
-    if kind == 0:
-        mask = ((x * rng.uniform(2, 10) + y * rng.uniform(-6, 6)) % 1 < 0.5).astype(float)
-    elif kind == 1:
-        k = rng.integers(2, 8)
-        mask = (((x * k).astype(int) + (y * k).astype(int)) % 2).astype(float)
-    elif kind == 2:
-        noise = ndimage.gaussian_filter(rng.normal(size=(TILE, TILE)), rng.uniform(1, 6), mode="wrap")
-        mask = 1 / (1 + np.exp(-noise / noise.std() * rng.uniform(1, 8)))
-    elif kind == 3:
-        mask = y
-    else:
-        mask = np.zeros((TILE, TILE))
+    mask = _PATTERNS[rng.integers(len(_PATTERNS))](rng, x, y)
+    mask = mask.T if rng.random() < 0.5 else mask
     return base * (1 - mask[..., None]) + other * mask[..., None]
 
 

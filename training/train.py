@@ -1,165 +1,94 @@
-"""The loop: ``python -m training.train SHARDS RUN``.
+"""The loop, on a processor or a GPU: ``python -m training.train PARTS RUN --seconds 420 --device cuda``.
 
-Warm-up, then a constant learning rate for as long as the run lasts, then a linear descent over its last part
-(``--decay``): a run may be taken up again from ``RUN/last.pt`` and prolonged at any time. On a fresh machine
-``--start`` takes the weights out of a shipped ONNX file instead.
+Warm-up, a constant learning rate, then a descent over the last part (``--decay``) of the time given. A run may be
+taken up again from ``RUN/last.pt``; on a fresh machine ``--start`` takes what fits out of a shipped ONNX file or
+a file of weights, and says what did not. At the end the averaged weights are calibrated, measured on the validation
+objects and written in half precision, in pieces of at most 15 MB (``RUN/weights-0.pt``, …).
 """
 
 from __future__ import annotations
 
 import argparse
 import copy
+import json
+import time
 from pathlib import Path
 
-import numpy as np
 import torch
-from PIL import Image
-from torch import Tensor
-from torch.nn import functional as F
+from torch import Tensor, nn
 
-from .network import LiftNetwork, with_extents
+from .losses import losses, measure
+from .network import LiftNetwork
 from .optimiser import Optimiser
-from .schedule import Schedule, run_arguments
-from .shards import HELD_BACK, LEARNED, Batch, Shards
-from .silhouettes import silhouettes
+from .prefetch import prefetched
+from .sampler import Batch, Objects, Sampler
+from .weights import load_fitting, read_weights, write_weights
 
-
-def losses(network: LiftNetwork, batch: Batch, half: bool) -> tuple[Tensor, dict[str, Tensor]]:
-    """The sum to minimise, and its parts; ``half`` runs the decoder in bfloat16."""
-    device = batch.picture.device.type
-    features = network.encoder(batch.picture.contiguous(memory_format=torch.channels_last))
-    with torch.autocast(device, torch.bfloat16, enabled=half):
-        logits, colour, camera = network.decode(features, with_extents(batch.hint, batch.picture[:, 3]))
-    colour, camera = colour.float(), camera.float()
-    # Rays outside the matte are known to be empty: the engine clamps them, the network need not learn them.
-    sample, row, column = rays = torch.nonzero(in_matte(batch.picture), as_tuple=True)
-    mine, true = logits[sample, :, row, column].float(), batch.occupancy[sample, :, row, column].float() / 255
-    cross = F.binary_cross_entropy_with_logits(mine, true)
-    filled = torch.sigmoid(mine)
-    count = len(batch.picture)
-    overlap = filled.new_zeros(count).index_add(0, sample, (filled * true).sum(1))
-    total = filled.new_zeros(count).index_add(0, sample, filled.sum(1) + true.sum(1))
-    dice = 1 - (2 * overlap / (total + 1e-3)).mean()
-    some = torch.randperm(logits.shape[1])[: logits.shape[1] // 2]
-    drawn, shape = silhouettes(filled, true, rays, logits.shape[-1], batch.camera, steps=some)
-    outline = 1 - (2 * (drawn * shape).sum((1, 2)) / (drawn.sum((1, 2)) + shape.sum((1, 2)) + 1e-3)).mean()
-    rgb, shown, blend = colours_at(colour, batch.at, batch.picture)
-    weight = 0.25 + 0.75 * batch.hidden
-    difference = sum(
-        gain * ((value - batch.rgb).abs().mean(-1) * weight).mean()
-        for gain, value in ((0.5, rgb), (0.25, shown), (1.0, blend))
-    )
-    # Distances, not their squares: odd cameras that no picture tells would have the most to say.
-    aim = (camera[:, :3] - batch.camera[:, :3]).norm(dim=1).mean() + (camera[:, 3:] - batch.camera[:, 3:]).abs().mean()
-    parts = {"cross": cross, "dice": dice, "outline": outline, "colour": difference, "camera": aim}
-    return 3 * cross + 0.5 * dice + outline + difference + aim, parts
-
-
-def in_matte(picture: Tensor) -> Tensor:
-    """(B, GRID, GRID) which rays of the frustums the matte does not leave empty."""
-    return F.avg_pool2d(picture[:, 3:], 2)[:, 0] > 0.05
-
-
-def colours_at(colour: Tensor, at: Tensor, picture: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Regressed colour, colour looked up elsewhere in the picture, and their blend, at (B, P, 3) points."""
-    grid = at[:, :, None, None, :]
-    found = F.grid_sample(colour, grid, align_corners=False, padding_mode="border")[..., 0, 0].transpose(1, 2)
-    rgb = torch.sigmoid(found[..., :3])
-    source = F.avg_pool2d(picture[:, :3] * 0.5 + 0.5, 2)
-    places = (at[..., :2] + found[..., 3:5])[:, :, None, :]
-    shown = F.grid_sample(source, places, align_corners=False, padding_mode="border")[..., 0].transpose(1, 2)
-    trust = torch.sigmoid(found[..., 5:])
-    return rgb, shown, trust * shown + (1 - trust) * rgb
+WARM = 200
+"""Steps of warm-up."""
 
 
 @torch.no_grad()
-def calibrate(network: LiftNetwork, shards: Shards, size: int = 16, batches: int = 24) -> None:
+def calibrate(network: nn.Module, batches: list[Batch], half: bool) -> None:
     """Measure the batch norms' statistics anew: those of averaged weights are nobody's average."""
-    norms = [m for m in network.modules() if isinstance(m, torch.nn.BatchNorm2d)]
+    norms = [m for m in network.modules() if isinstance(m, nn.BatchNorm2d)]
     for norm in norms:
         norm.reset_running_stats()
         norm.momentum = None  # a plain mean over the batches
     network.train()
-    for _, batch in zip(range(batches), shards.batches(size, seed=0), strict=False):
-        network(batch.picture, batch.hint)
+    for batch in batches:
+        with torch.autocast(batch.picture.device.type, torch.bfloat16, enabled=half):
+            network(batch.picture, batch.hint)
     for norm in norms:
         norm.momentum = 0.1
     network.eval()
 
 
-@torch.no_grad()
-def validate(network: LiftNetwork, shards: Shards, size: int, most: int = 384) -> dict[str, float]:
-    """Mean loss parts over the validation shards, IoU of the volume within the matte, elevation error."""
-    network.eval()
-    sums: dict[str, list[float]] = {}
-    for number, batch in enumerate(shards.batches(size, None)):
-        if number * size >= most:
-            break
-        # The first half of each batch is told nothing of the camera, the second half everything.
-        batch.hint[: size // 2] = 0
-        _, parts = losses(network, batch, False)
-        logits, _, camera = network(batch.picture, batch.hint)
-        rays = in_matte(batch.picture)[:, None]
-        mine, true = (logits > 0) & rays, (batch.occupancy > 127) & rays
-        iou = (mine & true).sum((1, 2, 3)) / (mine | true).sum((1, 2, 3)).clamp(min=1)
-        angle = torch.rad2deg(
-            torch.asin(-camera[:, 2].clamp(-1, 1)) - torch.asin(-batch.camera[:, 2].clamp(-1, 1))
-        ).abs()
-        parts |= {
-            "iou_blind": iou[: size // 2].mean(),
-            "iou_told": iou[size // 2 :].mean(),
-            "elevation": angle[: size // 2].median(),
-        }
-        for name, value in parts.items():
-            sums.setdefault(name, []).append(float(value))
-    network.train()
-    return {name: round(float(np.mean(values)), 4) for name, values in sums.items()}
+def rate_at(done: float, step: int, options: argparse.Namespace) -> float:
+    """The learning rate after a share of the run's time."""
+    falling = min(1.0, max(0.0, 1 - done) / max(options.decay, 1e-6))
+    return float(options.rate * min(1.0, (step + 1) / WARM) * falling)
 
 
-@torch.no_grad()
-def picture_of(network: LiftNetwork, shards: Shards, path: Path, rows: int = 8) -> None:
-    """Input, and the volume from above: the network's and the true one, a row for each of some objects."""
-    batch = next(shards.batches(rows, None))
-    batch.hint[:] = 0
-    logits, _, _ = network(batch.picture, batch.hint)
-    matte = F.avg_pool2d(batch.picture[:, 3:], 2)
-    panels = [batch.picture[:, :3] * 0.5 + 0.5]
-    for volume in (torch.sigmoid(logits) * matte, batch.occupancy / 255):
-        for axis in (2, 3):
-            flat = volume.amax(axis)
-            panels.append(F.interpolate(flat[:, None], size=128).expand(-1, 3, -1, -1))
-    sheet = torch.cat(panels, 3).permute(0, 2, 3, 1).reshape(rows * 128, -1, 3)
-    Image.fromarray((sheet.clamp(0, 1).numpy() * 255).astype(np.uint8)).save(path)
-
-
-def save(path: Path, state: dict[str, object]) -> None:
-    """Write whole or not at all."""
-    torch.save(state, path.with_suffix(".new"))
-    path.with_suffix(".new").replace(path)
-
-
-def main(arguments: list[str] | None = None) -> None:
+def arguments() -> argparse.ArgumentParser:
+    """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("shards", type=Path)
-    run_arguments(parser, rate=8e-4, decay=0.2)
-    parser.add_argument("--half", action="store_true", help="decoder in bfloat16")
-    parser.add_argument("--start", type=Path, help="ONNX file to take the weights from")
-    options = parser.parse_args(arguments)
+    parser.add_argument("parts", type=Path, help="folder of what training.pack wrote")
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--seconds", type=float, default=3600, help="how long to train; setting up is not counted")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--rays", type=int, default=3072, help="of each picture that the loss looks at")
+    parser.add_argument("--rate", type=float, default=8e-4)
+    parser.add_argument("--decay", type=float, default=0.4, help="last share of the time with a falling learning rate")
+    parser.add_argument("--outlines", type=float, default=0.45, help="share of the time after which outlines count")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--every", type=float, default=240, help="seconds between validations")
+    parser.add_argument("--start", type=Path, help="ONNX file or file of weights to start from")
+    parser.add_argument("--half", action="store_true", help="bfloat16")
+    parser.add_argument("--realistic", type=Path, help="names of objects to show twice as often, a line each")
+    parser.add_argument("--seed", type=int, default=0)
+    return parser
+
+
+def main(given: list[str] | None = None) -> None:
+    options = arguments().parse_args(given)
+    device = torch.device(options.device)
     torch.set_num_threads(options.threads)
+    torch.manual_seed(options.seed)
+    torch.backends.cudnn.benchmark = True
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
     options.run.mkdir(parents=True, exist_ok=True)
-    torch.manual_seed(0)
-    network = LiftNetwork()
-    last = options.run / "last.pt"
+    began = time.time()
+    network, last = LiftNetwork(), options.run / "last.pt"
     resumed = torch.load(last, weights_only=True) if last.exists() else None
     if resumed is not None:
         network.load_state_dict(resumed["network"])
     elif options.start is not None:
-        from .export import weights_of
-
-        network.load_state_dict(weights_of(options.start))
+        print("not in the start file:", ", ".join(load_fitting(network, read_weights(options.start))) or "nothing")
     else:
         network.encoder.load_imagenet()
-    network = network.to(memory_format=torch.channels_last)
+    network = network.to(device, memory_format=torch.channels_last)
     average = copy.deepcopy(network).requires_grad_(False)
     optimiser = Optimiser(network, options.rate, encoder=0.4)
     step = samples = 0
@@ -167,39 +96,70 @@ def main(arguments: list[str] | None = None) -> None:
         average.load_state_dict(resumed["average"])
         optimiser.load_state_dict(resumed["optimiser"])
         step, samples = resumed["step"], resumed["samples"]
-    training, checking = Shards(options.shards, LEARNED), Shards(options.shards, HELD_BACK)
-    print(f"{len(training)} training and {len(checking)} validation samples; starting at {samples}", flush=True)
-    schedule, recent = Schedule(options, warm=200), []
-    for batch in training.batches(options.batch, seed=samples + 1):
-        schedule.step(optimiser)
-        loss, parts = losses(network, batch, options.half)
+    parts = sorted(options.parts.rglob("part-*.xz"))
+    names = frozenset(options.realistic.read_text().split()) if options.realistic else frozenset()
+    workers = 16 if device.type == "cuda" else 2
+    training = Objects(parts, ("train", "shape"), device, names, workers)
+    checking = Objects(parts, ("val",), device, processes=workers)
+    fixed = Sampler(checking, len(checking), seed=1, augment=False)
+    validation = fixed.draw(torch.arange(len(checking)).numpy())
+    batches = prefetched(Sampler(training, options.batch, seed=options.seed + samples + 1), device)
+    print(
+        f"{len(training)} objects, {len(checking)} to validate on; ready after {time.time() - began:.0f} s", flush=True
+    )
+
+    steady = [p for p in average.parameters()], [p for p in network.parameters()]
+    begun = shown = time.time()
+    seen, recent, first = 0, [], step
+    ended = False
+    while not ended:
+        done = (time.time() - begun) / options.seconds
+        rate = rate_at(done, step - first, options)
+        for group in optimiser.param_groups:
+            group["lr"] = rate * group["scale"]
+        batch = next(batches)
+        loss, pieces = losses(network, batch, options.rays, options.half, float(done > options.outlines))
         optimiser.zero_grad()
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        pieces["norm"] = nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimiser.step()
-        step, samples = step + 1, samples + len(batch.picture)
+        step, samples, seen = step + 1, samples + len(batch.picture), seen + len(batch.picture)
         keep = min(0.999, (1 + step) / (10 + step))
         with torch.no_grad():
-            torch._foreach_lerp_(list(average.parameters()), list(network.parameters()), 1 - keep)
-        recent.append({k: float(v.detach()) for k, v in parts.items()} | {"loss": float(loss.detach())})
-        if schedule.due:
-            means = {k: round(float(np.mean([r[k] for r in recent])), 4) for k in recent[0]}
-            calibrate(average, training)
-            picture_of(average, checking, options.run / "validation.png")
-            schedule.log(samples, means, validate(average, checking, options.batch))
-            save(
-                last,
-                {
-                    "network": network.state_dict(),
-                    "average": average.state_dict(),
-                    "optimiser": optimiser.state_dict(),
-                    "step": step,
-                    "samples": samples,
-                },
-            )
-            recent = []
-        if schedule.ended:
-            break
+            torch._foreach_lerp_(*steady, 1 - keep)
+        recent.append({k: v.detach() for k, v in pieces.items()} | {"loss": loss.detach()})
+        ended = done >= 1
+        if ended or time.time() - shown > options.every:
+            means = _means(recent)
+            calibrate(average, [next(batches) for _ in range(12)], options.half)
+            line = {
+                "samples": samples,
+                "seconds": round(time.time() - begun, 1),
+                "rate": round(rate, 6),
+                "per_second": round(seen / (time.time() - shown), 1),
+                "train": means,
+                "val": measure(average, validation, options.half),
+            }
+            with open(options.run / "log.jsonl", "a") as log:
+                log.write(json.dumps(line) + "\n")
+            print(json.dumps(line), flush=True)
+            write_weights(average, options.run, {"samples": samples, "steps": step})
+            if device.type == "cpu":
+                _save(last, network, average, optimiser, step, samples)
+            shown, seen, recent = time.time(), 0, []
+    batches.close()
+
+
+def _means(recent: list[dict[str, Tensor]]) -> dict[str, float]:
+    keys = recent[-1]
+    return {k: round(float(torch.stack([r[k] for r in recent if k in r]).mean()), 4) for k in keys}
+
+
+def _save(path: Path, network: nn.Module, average: nn.Module, optimiser: Optimiser, step: int, samples: int) -> None:
+    """Write whole or not at all."""
+    state = {"network": network.state_dict(), "average": average.state_dict(), "optimiser": optimiser.state_dict()}
+    torch.save(state | {"step": step, "samples": samples}, path.with_suffix(".new"))
+    path.with_suffix(".new").replace(path)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,8 @@
-"""Cut the object out: the picture's own alpha where there is one, else by colours and a small network together.
+"""Cut the object out: the picture's own alpha where there is one, else where a small network sees an object.
 
-The background is taken to be what a smooth surface through the picture's border explains (studio paper, a
-gradient, a wall); what differs from it seeds GrabCut (Rother et al. 2004), and the network (:mod:`.finder`) tells
-objects from shadows in what that finds. Before clutter the network decides alone. A guided filter (He et al. 2010)
-turns the cut into anti-aliased edges.
+What the network (:mod:`.finder`) is sure of rules; a guided filter (He et al. 2010) carries its cut to the picture's
+own edges at full resolution. An installation without the network goes by colours: the background is what a smooth
+surface through the picture's border explains, what differs from it seeds GrabCut (Rother et al. 2004).
 """
 
 from __future__ import annotations
@@ -84,6 +83,9 @@ def find_object(rgb: NDArray[np.uint8]) -> Floats:
 
 def _segment(rgb: NDArray[np.uint8], likely: Floats | None) -> Floats:
     """The object's pixels, 0 to 1; ``likely`` is the network's opinion, where there is a network."""
+    if likely is not None:
+        sure = np.clip((likely - 0.2) / 0.6, 0, 1)
+        return np.asarray(np.where(_tidy(likely > 0.5, likely), sure, np.minimum(sure, 0.45)), np.float32)
     lab = cv2.cvtColor(rgb.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
     lab = cv2.GaussianBlur(lab, (0, 0), 0.7)
     distance, noise = _background_distance(lab)
@@ -94,7 +96,7 @@ def _segment(rgb: NDArray[np.uint8], likely: Floats | None) -> Floats:
     border = np.zeros_like(back)
     rim = max(2, min(rgb.shape[:2]) // 60)
     border[:rim], border[-rim:], border[:, :rim], border[:, -rim:] = True, True, True, True
-    plain = (distance[border] < max(5.0, 4 * noise)).mean() > (0.6 if likely is None else 0.8)
+    plain = (distance[border] < max(5.0, 4 * noise)).mean() > 0.6
     mask = np.full(rgb.shape[:2], cv2.GC_PR_FGD, np.uint8)
     if plain:
         far = cv2.distanceTransform((~back).astype(np.uint8), cv2.DIST_L2, 3)
@@ -108,12 +110,7 @@ def _segment(rgb: NDArray[np.uint8], likely: Floats | None) -> Floats:
         h, w = back.shape
         inner[h // 10 : -h // 10, w // 10 : -w // 10] = True
         mask[~inner] = cv2.GC_PR_BGD
-        if likely is None:
-            mask[border & (distance < np.quantile(distance[border], 0.9))] = cv2.GC_BGD
-        else:
-            # Clutter: colours know nothing that the network does not.
-            sure = np.clip((likely - 0.2) / 0.6, 0, 1)
-            return np.asarray(np.where(_tidy(likely > 0.5, likely), sure, np.minimum(sure, 0.5)), np.float32)
+        mask[border & (distance < np.quantile(distance[border], 0.9))] = cv2.GC_BGD
     if (
         not ((mask == cv2.GC_FGD) | (mask == cv2.GC_PR_FGD)).any()
         or not ((mask == cv2.GC_BGD) | (mask == cv2.GC_PR_BGD)).any()
@@ -125,33 +122,18 @@ def _segment(rgb: NDArray[np.uint8], likely: Floats | None) -> Floats:
     found = (mask == cv2.GC_FGD) | (mask == cv2.GC_PR_FGD)
     if plain:
         found |= sure_fore
-        found &= ~_shadow(rgb, lab, found, likely)
-    if likely is not None:
-        found = _agreed(found, np.where(likely_back, np.minimum(likely, 0.5), likely))
-    return _tidy(found, likely).astype(np.float32)
+        found &= ~_shadow(rgb, lab, found)
+    return _tidy(found).astype(np.float32)
 
 
-def _agreed(found: NDArray[np.bool_], likely: Floats) -> NDArray[np.bool_]:
-    """Pieces of ``found`` that the network takes for the object at least in part, and what it is sure of."""
-    count, labels = cv2.connectedComponents(found.astype(np.uint8), connectivity=8)
-    means = np.bincount(labels.ravel(), likely.ravel(), count) / np.maximum(np.bincount(labels.ravel(), None, count), 1)
-    means[0] = 0
-    return np.asarray((means > 0.3)[labels] | (likely > 0.7))
-
-
-def _shadow(rgb: NDArray[np.uint8], lab: Floats, found: NDArray[np.bool_], likely: Floats | None) -> NDArray[np.bool_]:
-    """The cast shadow inside ``found``: the background made darker, and no object to the network.
-
-    Without the network's opinion, only what is reached from outside over soft edges near the floor.
-    """
+def _shadow(rgb: NDArray[np.uint8], lab: Floats, found: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The cast shadow inside ``found``: the background made darker, reached over soft edges near the floor."""
     fitted = cv2.cvtColor(
         _background_fit(lab, ~cv2.dilate(found.astype(np.uint8), np.ones((9, 9))).astype(bool)), cv2.COLOR_LAB2RGB
     )
     ratio = cv2.GaussianBlur(rgb.astype(np.float32) / 255, (0, 0), 1) / np.clip(fitted, 0.05, 1)
     spread = ratio.max(-1) - ratio.min(-1)
     darker = (ratio.mean(-1) < 0.96) & (ratio.mean(-1) > 0.3)
-    if likely is not None:  # the surer the network is, the more a shadow may be tinted
-        return np.asarray(found & darker & (((likely < 0.4) & (spread < 0.22)) | ((likely < 0.1) & (spread < 0.4))))
     rows = np.flatnonzero(found.any(1))
     floor = np.arange(len(found))[:, None] > rows[0] + 0.68 * (rows[-1] - rows[0]) if len(rows) else False
     darker &= (spread < 0.22) & floor

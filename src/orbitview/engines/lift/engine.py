@@ -76,8 +76,8 @@ def _camera(scene: LiftScene, stated: Camera | None) -> dict[str, Any]:
 class LiftEngine(_Embedded):
     """One network pass lifts the picture to 3D; every view is a rendering of that one object.
 
-    Its steps are looks at the picture, at several scales and mirrored, whose mean is the object: six unless fewer are
-    asked for. Options: ``symmetry=False`` leaves the hidden side of symmetric objects to the network alone;
+    Its steps are looks at the picture, as it is and mirrored, whose mean is the object: two unless one is asked
+    for. Options: ``symmetry=False`` leaves the hidden side of symmetric objects to the network alone;
     ``renderer="numpy"`` does without Embree.
     """
 

@@ -36,13 +36,9 @@ class Framed:
     frustum: Frustum | None
     elevation: float | None
 
-    def look(self, zoom: float = 1.0) -> Floats:
-        """(NETWORK_SIDE, NETWORK_SIDE, 4) straight alpha: the picture in a window ``zoom`` times as wide."""
-        side = len(self.window)
-        more = round(side / 2 * (zoom - 1))
-        inner = slice(max(-more, 0), side - max(-more, 0))
-        window = np.pad(self.window[inner, inner], ((max(more, 0),) * 2, (max(more, 0),) * 2, (0, 0)))
-        small = cv2.resize(window, (NETWORK_SIDE, NETWORK_SIDE), interpolation=cv2.INTER_AREA)
+    def look(self) -> Floats:
+        """(NETWORK_SIDE, NETWORK_SIDE, 4) straight alpha: the window as the network sees it."""
+        small = cv2.resize(self.window, (NETWORK_SIDE, NETWORK_SIDE), interpolation=cv2.INTER_AREA)
         small[..., :3] /= np.maximum(small[..., 3:], 1e-3)
         return np.asarray(np.clip(small, 0, 1), np.float32)
 

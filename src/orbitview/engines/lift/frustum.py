@@ -122,13 +122,6 @@ def sample(volume: Floats, normalised: Floats, outside: float | None = None) -> 
     return np.asarray(values.reshape(normalised.shape[:-1]), np.float32)
 
 
-def zoomed(volume: Floats, zoom: float, outside: float) -> Floats:
-    """Cells (bins, rows, columns) of a window ``zoom`` times as wide, resampled to those of the window itself."""
-    offset = (np.array(volume.shape) - 1) / 2 * (1 - 1 / zoom)
-    found = ndimage.affine_transform(volume, np.full(3, 1 / zoom), offset, order=1, cval=outside)
-    return np.asarray(found, np.float32)
-
-
 def _turn_to(x: float, y: float) -> NDArray[np.float64]:
     """3×3: columns are the axes, in the camera, of the camera turned the least way to look at (x, y, 1)."""
     forward = np.array([x, y, 1.0]) / math.sqrt(x * x + y * y + 1)

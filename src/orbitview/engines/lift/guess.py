@@ -49,7 +49,7 @@ class Guess:
     """An object in the frustum.
 
     Attributes:
-        logits: (BINS, GRID, GRID) log odds of being filled.
+        logits: (BINS, rays, rays) log odds of being filled.
         frustum: the one stated by the caller, or the estimated one.
         colour: (6, bins, rows, columns): RGB in [0, 1], where else in the picture to look (u, v offset), and
             how far to trust that in [0, 1]; None to look at the same place of the picture (front to back).

@@ -12,7 +12,7 @@ from .frustum import Floats
 
 FINE = 128
 """Rows and columns of the field that the surface is taken from."""
-EVEN = (1.5, 1.0, 1.0)
+EVEN = (0.4, 0.4, 0.4)
 """Blur in cells: neighbouring cells of the network's answer differ by its habits more than by the object."""
 STEEP = 2.0
 """Log odds beyond which a cell says no more of where the surface runs: certain cells would push it about."""
@@ -29,7 +29,7 @@ def surface(logits: Floats, matte: Floats) -> tuple[Floats, NDArray[np.int32]]:
     outline = cv2.resize(matte, (FINE, FINE), interpolation=cv2.INTER_AREA)
     field = _every_ray_hits(logits, cv2.resize(matte, logits.shape[:0:-1], interpolation=cv2.INTER_AREA))
     field = np.moveaxis(cv2.resize(np.moveaxis(field, 0, -1), (FINE, FINE), interpolation=cv2.INTER_LINEAR), -1, 0)
-    field = ndimage.gaussian_filter(field, (0.4, 0.8, 0.8))
+    field = ndimage.gaussian_filter(field, (0.3, 0.5, 0.5))
     field = np.minimum(field, (cv2.GaussianBlur(outline, (0, 0), 0.6) - 0.45) * 12)
     padded = np.pad(field, 1, constant_values=-STEEP)
     if not (padded > 0).any():

@@ -16,14 +16,14 @@ import numpy as np
 from .frustum import Floats, Frustum, sample
 from .guess import Guess, Mirror
 
-LEAST = 0.86
+LEAST = 0.9
 """Share of the volume that must lie on itself when mirrored."""
 ASKEW = (0.3, 0.8)
 """Cosine of the angle between the plane's normal and the line of sight: less tells nothing, more is guesswork."""
 ROUND = 0.96
 """An askew plane that fits so well is taken even where another fits better: the object is round, or square."""
-CERTAIN = 3.0
-"""Log odds at which both halves are cut before they are averaged, so that neither silences the other."""
+CERTAIN = 8.0
+"""Log odds at which both halves are cut before they are averaged: further out they only tell of overconfidence."""
 SHARE, SHARE_SEEN = 0.5, 0.2
 """Of the mirror image in the average: behind what a ray meets first, and before it."""
 POINTS = 3000
@@ -37,7 +37,7 @@ def complete(guess: Guess, matte: Floats) -> Guess:
     """
     inside = cv2.resize(matte, guess.logits.shape[:0:-1], interpolation=cv2.INTER_AREA) > 0.3
     filled = inside / (1 + np.exp(-np.clip(guess.logits, -8, 8)))
-    centres = guess.frustum.cell_centres()
+    centres = guess.frustum.cell_centres(*guess.logits.shape[:2])
     mirror = _find(filled, guess.frustum, centres)
     if mirror is None:
         return guess
