@@ -13,8 +13,9 @@ from ..api import generate
 from ..cameras import Camera
 from ..config import Settings
 from ..errors import Cancelled
+from ..formats import GEOMETRY
 from ..outgoing import fetch
-from ..outputs import TURNTABLES, make_grid, write_format
+from ..outputs import make_grid, write_format
 from ..storage import Storage
 
 Row = dict[str, Any]
@@ -76,8 +77,7 @@ def produce(
                 raise Cancelled("The job was cancelled.")
 
     formats = list(dict.fromkeys(["grid", *request["formats"]]))
-    slow = ("glb", *TURNTABLES)
-    extra = any(name in formats for name in slow)
+    extra = any(name in formats for name in GEOMETRY)
     span = 0.5 if extra else 0.9
     cameras = request["cameras"]
     wanted = [Camera(**camera) for camera in cameras] if isinstance(cameras, list) else cameras
@@ -113,7 +113,7 @@ def produce(
         for name in formats:
             if name in ("grid", "zip"):
                 continue
-            if name in slow:
+            if name in GEOMETRY:
                 publish(files)
             made = write_format(
                 views,

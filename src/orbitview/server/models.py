@@ -6,6 +6,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from ..formats import Format
+
 
 class CameraModel(BaseModel):
     """A camera on an orbit around the object, angles in degrees."""
@@ -36,9 +38,7 @@ class ViewsRequest(BaseModel):
     height: int = Field(960, ge=64, le=1024)
     background: str = "white"
     elevation: float | None = Field(None, ge=-90, le=90, description="Of the picture's camera, if known.")
-    formats: list[
-        Literal["grid", "views", "turntable", "turntable-mp4", "turntable-gif", "turntable-sheet", "glb", "zip"]
-    ] = []
+    formats: list[Format] = []
     seed: int | None = Field(None, ge=0, le=2**53)
     num_inference_steps: int | None = Field(None, ge=1, le=100)
     guidance_scale: float | None = Field(None, ge=1, le=20)
