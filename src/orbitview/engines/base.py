@@ -29,6 +29,7 @@ class EngineInfo:
         features: the request parameters that it honours; others are reported as ignored.
         rig: name of the fixed rig of an engine that does not honour ``"cameras"``.
         rank: ``engine="auto"`` takes the ready engine with the highest.
+        options: names of the options of its own that ``generate`` may be given.
     """
 
     name: str
@@ -37,6 +38,7 @@ class EngineInfo:
     features: frozenset[Feature]
     rig: str | None = None
     rank: int = 0
+    options: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

@@ -75,6 +75,7 @@ class TripoSREngine:
             licence="MIT (code and weights)",
             features=frozenset({"cameras", "mesh"}),
             rank=8,
+            options=frozenset({"resolution"}),
         )
 
     def readiness(self) -> Readiness:
