@@ -59,7 +59,7 @@ def _one(folder: Path, formats: list[Format], options: dict[str, Any], force: bo
     side = (640, 960) if len(views) == 6 else (960, 960)
     note = read_note(folder)
     name = plain_name(Path(str(note.get("image", "object"))).stem)
-    chosen = OutputOptions(width=side[0], height=side[1], **options | {"name": name})
+    chosen = OutputOptions(width=side[0], height=side[1], **options | {"object_name": name})
     made: list[str] = []
     with tempfile.TemporaryDirectory(dir=folder, prefix=".orbitview-") as place:
         work = Path(place)

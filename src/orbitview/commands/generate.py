@@ -134,12 +134,13 @@ class Batch:
     def _write(self, views: ViewSet, work: Path, path: Path, progress: Progress) -> list[str]:
         """Every file into ``work``; returns their names."""
         side = (640, 960) if len(views) == 6 else (960, 960)
-        options = OutputOptions(width=side[0], height=side[1], **self.options | {"name": plain_name(name_of(path))})
+        name = plain_name(name_of(path))
+        options = OutputOptions(width=side[0], height=side[1], **self.options | {"object_name": name})
         made: list[str] = []
         formats: list[Format] = ["views", "grid", *(name for name in self.formats if name != "zip")]
-        for i, name in enumerate(dict.fromkeys(formats)):
+        for i, kind in enumerate(dict.fromkeys(formats)):
             share = part(progress, i / len(formats), (i + 1) / len(formats))
-            made += write_format(views, name, work, options=options, progress=share)
+            made += write_format(views, kind, work, options=options, progress=share)
         if "zip" in self.formats:
             zip_folder(work, work / "views.zip", made)
             made.append("views.zip")

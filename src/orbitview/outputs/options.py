@@ -32,7 +32,7 @@ class OutputOptions:
         easing: ``smooth`` starts and ends an animation's turn slowly.
         frame_type: of ``frames``.
         frame_name: of ``frames``: ``{name}``, ``{index}`` from 1, ``{row}`` from 1; ``{index:02d}`` pads with zeros.
-        name: what ``{name}`` stands for.
+        object_name: what ``{name}`` stands for, and the title of ``spin.html``.
         object_height, object_width, object_length: the object's real size along y, x or z, such as ``"12cm"``; one of
             them scales the mesh. Without, the bounding box's diagonal is 1 (GLB, OBJ, PLY, USDZ: 1 m; print: 100 mm).
         faces: most triangles of a mesh, 100 to 1,000,000.
@@ -54,7 +54,7 @@ class OutputOptions:
     easing: Easing = "linear"
     frame_type: FrameType = "jpg"
     frame_name: str = ""
-    name: str = "object"
+    object_name: str = "object"
     object_height: str | None = None
     object_width: str | None = None
     object_length: str | None = None
@@ -98,9 +98,9 @@ class OutputOptions:
         pattern = self.frame_name or ("{name}-{index}" if len(self.elevations) == 1 else "{name}-{row}-{index}")
         hint = "For instance {name}-{index:02d}; with several elevations also {row}."
         try:
-            name = pattern.format(name=self.name, index=index, row=row)
-            again = pattern.format(name=self.name, index=index + 1, row=row)
-            other = pattern.format(name=self.name, index=index, row=row + 1)
+            name = pattern.format(name=self.object_name, index=index, row=row)
+            again = pattern.format(name=self.object_name, index=index + 1, row=row)
+            other = pattern.format(name=self.object_name, index=index, row=row + 1)
         except (KeyError, ValueError, IndexError, AttributeError) as error:
             raise InvalidRequest(f"{pattern!r} names no frames.", hint=hint, field="frame_name") from error
         if name == again or (len(self.elevations) > 1 and name == other):

@@ -26,7 +26,7 @@ def write_spin(views: Views, path: Path, options: OutputOptions, progress: Progr
             over(frame, options.background).save(buffer, "WEBP", quality=82, method=4)
             rows[-1].append("data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode())
     page = files("orbitview.outputs").joinpath("spin.html").read_text(encoding="utf-8")
-    name = html.escape(options.name, quote=True)
+    name = html.escape(options.object_name, quote=True)
     for mark, value in (
         ("%NAME%", name),
         ("%SIZE%", str(options.turntable_size)),
