@@ -15,6 +15,7 @@ import onnx
 import torch
 from onnx import TensorProto, helper, numpy_helper
 
+from .calibrate import calibrate
 from .network import LiftNetwork
 from .shards import LEARNED, Shards
 
@@ -87,8 +88,6 @@ def main() -> None:
     parser.add_argument("shards", type=Path, help="to measure the batch norms' statistics on")
     parser.add_argument("out", type=Path)
     options = parser.parse_args()
-    from .train import calibrate
-
     state = torch.load(options.checkpoint, map_location="cpu", weights_only=True)
     network = LiftNetwork()
     network.load_state_dict(state["average"])

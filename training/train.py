@@ -8,7 +8,6 @@ Warm-up, then a constant learning rate for as long as the run lasts, then a line
 from __future__ import annotations
 
 import argparse
-import copy
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +16,11 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
+from .calibrate import calibrate
+from .export import weights_of
 from .network import LiftNetwork, with_extents
 from .optimiser import Optimiser
+from .running import Running
 from .schedule import Schedule, run_arguments
 from .shards import HELD_BACK, LEARNED, Batch, Shards
 from .silhouettes import silhouettes
@@ -73,21 +75,6 @@ def colours_at(colour: Tensor, at: Tensor, picture: Tensor) -> tuple[Tensor, Ten
 
 
 @torch.no_grad()
-def calibrate(network: LiftNetwork, shards: Shards, size: int = 16, batches: int = 24) -> None:
-    """Measure the batch norms' statistics anew: those of averaged weights are nobody's average."""
-    norms = [m for m in network.modules() if isinstance(m, torch.nn.BatchNorm2d)]
-    for norm in norms:
-        norm.reset_running_stats()
-        norm.momentum = None  # a plain mean over the batches
-    network.train()
-    for _, batch in zip(range(batches), shards.batches(size, seed=0), strict=False):
-        network(batch.picture, batch.hint)
-    for norm in norms:
-        norm.momentum = 0.1
-    network.eval()
-
-
-@torch.no_grad()
 def validate(network: LiftNetwork, shards: Shards, size: int, most: int = 384) -> dict[str, float]:
     """Mean loss parts over the validation shards, IoU of the volume within the matte, elevation error."""
     network.eval()
@@ -132,12 +119,6 @@ def picture_of(network: LiftNetwork, shards: Shards, path: Path, rows: int = 8) 
     Image.fromarray((sheet.clamp(0, 1).numpy() * 255).astype(np.uint8)).save(path)
 
 
-def save(path: Path, state: dict[str, object]) -> None:
-    """Write whole or not at all."""
-    torch.save(state, path.with_suffix(".new"))
-    path.with_suffix(".new").replace(path)
-
-
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("shards", type=Path)
@@ -148,55 +129,30 @@ def main(arguments: list[str] | None = None) -> None:
     torch.set_num_threads(options.threads)
     options.run.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(0)
-    network = LiftNetwork()
-    last = options.run / "last.pt"
-    resumed = torch.load(last, weights_only=True) if last.exists() else None
-    if resumed is not None:
-        network.load_state_dict(resumed["network"])
-    elif options.start is not None:
-        from .export import weights_of
 
-        network.load_state_dict(weights_of(options.start))
-    else:
-        network.encoder.load_imagenet()
-    network = network.to(memory_format=torch.channels_last)
-    average = copy.deepcopy(network).requires_grad_(False)
-    optimiser = Optimiser(network, options.rate, encoder=0.4)
-    step = samples = 0
-    if resumed is not None:
-        average.load_state_dict(resumed["average"])
-        optimiser.load_state_dict(resumed["optimiser"])
-        step, samples = resumed["step"], resumed["samples"]
+    def begin(network: LiftNetwork) -> None:
+        if options.start is not None:
+            network.load_state_dict(weights_of(options.start))
+        else:
+            network.encoder.load_imagenet()
+
+    run = Running(
+        options.run, LiftNetwork(), begin, lambda network: Optimiser(network, options.rate, encoder=0.4), keep=0.999
+    )
     training, checking = Shards(options.shards, LEARNED), Shards(options.shards, HELD_BACK)
-    print(f"{len(training)} training and {len(checking)} validation samples; starting at {samples}", flush=True)
+    print(f"{len(training)} training and {len(checking)} validation samples; starting at {run.samples}", flush=True)
     schedule, recent = Schedule(options, warm=200), []
-    for batch in training.batches(options.batch, seed=samples + 1):
-        schedule.step(optimiser)
-        loss, parts = losses(network, batch, options.half)
-        optimiser.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-        optimiser.step()
-        step, samples = step + 1, samples + len(batch.picture)
-        keep = min(0.999, (1 + step) / (10 + step))
-        with torch.no_grad():
-            torch._foreach_lerp_(list(average.parameters()), list(network.parameters()), 1 - keep)
+    for batch in training.batches(options.batch, seed=run.samples + 1):
+        schedule.step(run.optimiser)
+        loss, parts = losses(run.network, batch, options.half)
+        run.learn(loss, len(batch.picture))
         recent.append({k: float(v.detach()) for k, v in parts.items()} | {"loss": float(loss.detach())})
         if schedule.due:
             means = {k: round(float(np.mean([r[k] for r in recent])), 4) for k in recent[0]}
-            calibrate(average, training)
-            picture_of(average, checking, options.run / "validation.png")
-            schedule.log(samples, means, validate(average, checking, options.batch))
-            save(
-                last,
-                {
-                    "network": network.state_dict(),
-                    "average": average.state_dict(),
-                    "optimiser": optimiser.state_dict(),
-                    "step": step,
-                    "samples": samples,
-                },
-            )
+            calibrate(run.average, training)
+            picture_of(run.average, checking, options.run / "validation.png")
+            schedule.log(run.samples, means, validate(run.average, checking, options.batch))
+            run.save()
             recent = []
         if schedule.ended:
             break
