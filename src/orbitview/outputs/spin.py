@@ -6,6 +6,7 @@ import base64
 import html
 import io
 import json
+import re
 from importlib.resources import files
 from pathlib import Path
 
@@ -26,13 +27,12 @@ def write_spin(views: Views, path: Path, options: OutputOptions, progress: Progr
             over(frame, options.background).save(buffer, "WEBP", quality=82, method=4)
             rows[-1].append("data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode())
     page = files("orbitview.outputs").joinpath("spin.html").read_text(encoding="utf-8")
-    name = html.escape(options.object_name, quote=True)
-    for mark, value in (
-        ("%NAME%", name),
-        ("%SIZE%", str(options.turntable_size)),
-        ("%FIRST%", rows[0][0]),
-        ("%ROWS%", json.dumps(rows)),
-    ):
-        page = page.replace(mark, value)
+    marks = {
+        "NAME": html.escape(options.object_name, quote=True),
+        "SIZE": str(options.turntable_size),
+        "FIRST": rows[0][0],
+        "ROWS": json.dumps(rows),
+    }
+    page = re.sub("%(NAME|SIZE|FIRST|ROWS)%", lambda mark: marks[mark[1]], page)
     path.write_text(page, encoding="utf-8")
     return path
