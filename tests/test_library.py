@@ -6,12 +6,14 @@ import copy
 import doctest
 import io
 import json
+import multiprocessing
 import os
 import pickle
 import subprocess
 import sys
 import zipfile
 import zlib
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -98,7 +100,7 @@ def test_the_mesh_is_what_its_docstring_says(views: ViewSet) -> None:
     assert ViewSet(views.views).mesh is None
 
 
-def test_many_pictures_in_processes() -> None:
+def test_many_pictures_side_by_side() -> None:
     pictures = [make_figure(120), b"no picture", make_figure(160), ROOT / "examples" / "rocket.jpg"]
     results = list(generate_many(iter(pictures), workers=2, cameras=[(45, 10)], size=48, engine="inflate", seed=5))
     assert isinstance(results[1], InvalidImage)
@@ -110,8 +112,14 @@ def test_many_pictures_in_processes() -> None:
             assert result.scene.render(Camera(90, 0), 32).image.size == (32, 32)
 
 
+def test_a_result_comes_back_from_another_process() -> None:
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        views = pool.submit(generate, make_figure(), "sides-4", size=48, engine="inflate", seed=2).result()
+    assert views.scene.render(Camera(90, 0), 32).image.size == (32, 32)
+
+
 @pytest.mark.parametrize(
-    ("pictures", "options"), [("a.png", {}), ([], {"workers": 0}), ([], {"progress": print}), ([], {"workers": 1.5})]
+    ("pictures", "options"), [("a.png", {}), ([], {"workers": 0}), (7, {}), ([], {"workers": 1.5})]
 )
 def test_many_pictures_refuses_at_once(pictures: object, options: dict[str, object]) -> None:
     with pytest.raises(InvalidRequest):

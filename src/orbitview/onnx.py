@@ -6,16 +6,13 @@ import os
 from pathlib import Path
 from typing import Any
 
-MOST_THREADS: int | None = None
-"""Of one network in this process; None: as many as there are cores, 8 at most. Processes side by side share them."""
-
 
 def open_session(path: Path, threads: int | None = None, gpu: bool = False) -> Any:
     """Load a network; with ``gpu`` onto one where ONNX Runtime knows one."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads or MOST_THREADS or min(8, os.cpu_count() or 1)
+    options.intra_op_num_threads = threads or min(8, os.cpu_count() or 1)
     options.log_severity_level = 3
     wanted = ["CUDAExecutionProvider", "CPUExecutionProvider"][0 if gpu else 1 :]
     providers = [name for name in wanted if name in onnxruntime.get_available_providers()]
