@@ -23,7 +23,7 @@ def generate_many(
     pictures fit in memory. A picture that cannot be used gives its error in its place instead of ending the rest.
 
     The workers are threads: the network, the ray caster and the picture library let go of Python's lock while they
-    compute. Processes gain nothing on one machine, as measured by ``bench.many``; for several machines start
+    compute, which gives as much as processes do (``bench.many``). For several machines start
     ``orbitview serve``, or pass results, which can be pickled, through a queue of your own.
 
     Args:
