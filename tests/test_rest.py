@@ -301,3 +301,11 @@ def test_how_files_are_made_can_be_said_at_once(server: Server) -> None:
         assert len(archive.namelist()) == 4
     wrong = httpx.post(server.url + "/v1/views", json=SMALL | {"output": {"frames": 1}})
     assert wrong.status_code == 422
+
+
+def test_what_can_be_made_is_listed(server: Server) -> None:
+    from orbitview.formats import FORMATS
+
+    listed = httpx.get(server.url + "/v1/formats").json()
+    assert [entry["name"] for entry in listed] == list(FORMATS)
+    assert next(entry for entry in listed if entry["name"] == "frames")["file"] == "frames/"

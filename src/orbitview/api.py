@@ -56,14 +56,15 @@ def generate(
         The views in the order of the cameras, with ``meta`` telling engine, seed, the input camera used,
         ignored parameters and seconds.
 
-    >>> import numpy as np, orbitview
-    >>> ball = np.hypot(*np.mgrid[-1:1:64j, -1:1:64j]) < 0.8
-    >>> picture = np.dstack([ball * 200, ball * 40, ball * 30, ball * 255]).astype(np.uint8)
-    >>> views = orbitview.generate(picture, [(30, 20), {"azimuth": 120}], size=64, seed=1)
-    >>> views
-    <ViewSet: 2 views of 64 px, engine lift, seed 1, with geometry>
-    >>> views[1].camera.azimuth, views[1].image.size, bool(views[1].camera.position[2] < 0)  # from behind
-    (120, (64, 64), True)
+    Examples:
+        >>> import numpy as np, orbitview
+        >>> ball = np.hypot(*np.mgrid[-1:1:64j, -1:1:64j]) < 0.8
+        >>> picture = np.dstack([ball * 200, ball * 40, ball * 30, ball * 255]).astype(np.uint8)
+        >>> views = orbitview.generate(picture, [(30, 20), {"azimuth": 120}], size=64, seed=1)
+        >>> views
+        <ViewSet: 2 views of 64 px, engine lift, seed 1, with geometry>
+        >>> views[1].camera.azimuth, views[1].image.size, bool(views[1].camera.position[2] < 0)  # from behind
+        (120, (64, 64), True)
 
     Raises:
         OrbitviewError: InvalidImage, InvalidRequest or EngineUnavailable, each with a hint.

@@ -129,8 +129,9 @@ CameraLike = Camera | Sequence[float] | Mapping[str, float]
 def as_camera(value: object) -> Camera:
     """A :data:`CameraLike` as a Camera.
 
-    >>> as_camera((30, 20)) == as_camera({"azimuth": 30, "elevation": 20}) == Camera(30, 20)
-    True
+    Examples:
+        >>> as_camera((30, 20)) == as_camera({"azimuth": 30, "elevation": 20}) == Camera(30, 20)
+        True
 
     Raises:
         InvalidRequest: it is none.
@@ -178,8 +179,9 @@ DEFAULT_RIG = "zero123plus-v1.2"
 def rig(name: str) -> list[Camera]:
     """The cameras of a named rig.
 
-    >>> [camera.azimuth for camera in rig("sides-4")]
-    [0, 90, 180, 270]
+    Examples:
+        >>> [camera.azimuth for camera in rig("sides-4")]
+        [0, 90, 180, 270]
 
     Raises:
         InvalidRequest: no rig has that name.

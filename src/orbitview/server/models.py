@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from ..formats import Format
+from ..formats import Format, Kind
 
 
 class CameraModel(BaseModel):
@@ -42,6 +42,15 @@ class OutputModel(BaseModel):
     object_length: str | None = Field(None, description="Real length (front to back) instead.")
     faces: int | None = Field(None, ge=100, le=1_000_000, description="Most triangles of a mesh.")
     texture: int | None = Field(None, ge=64, le=4096, description="Side of a mesh's texture in pixels.")
+
+
+class FormatModel(BaseModel):
+    """What ``formats`` may name."""
+
+    name: Format
+    kind: Kind = Field(description="turn and mesh need an engine with geometry.")
+    file: str = Field(description="The file made; a folder comes as a zip of its name; empty where there are several.")
+    summary: str
 
 
 class FilesRequest(BaseModel):

@@ -14,9 +14,20 @@ from starlette.concurrency import run_in_threadpool
 
 from ..engines import describe_engines
 from ..errors import InvalidRequest, OrbitviewError
+from ..formats import ABOUT
 from ..jobs.answers import artefacts, scene_of
 from ..jobs.queue import JobQueue
-from .models import DeliveryModel, EngineModel, FilesRequest, JobModel, JobPage, Problem, UploadModel, ViewsRequest
+from .models import (
+    DeliveryModel,
+    EngineModel,
+    FilesRequest,
+    FormatModel,
+    JobModel,
+    JobPage,
+    Problem,
+    UploadModel,
+    ViewsRequest,
+)
 from .requests import read_files_request, read_request
 from .v5 import _webhook, read_body, store_upload, wait_for
 
@@ -320,6 +331,15 @@ async def upload_image(request: Request, key: Key) -> Row:
 def list_engines(key: Key) -> list[Row]:
     """What is installed, and whether it can run here."""
     return describe_engines()
+
+
+@router.get("/formats", response_model=list[FormatModel], responses=PROBLEMS)
+def list_formats(key: Key) -> list[Row]:
+    """What can be made."""
+    return [
+        {"name": name, "kind": about.kind, "file": about.file, "summary": about.summary}
+        for name, about in ABOUT.items()
+    ]
 
 
 def problem(error: OrbitviewError) -> JSONResponse:
