@@ -45,6 +45,9 @@ def test_ply_with_colours(views: ViewSet, tmp_path: Path) -> None:
     mesh = trimesh.load(write_format(views, "ply", tmp_path)["object.ply"], process=False)
     assert red_share(np.asarray(mesh.visual.vertex_colors)) > 0.1
     assert np.linalg.norm(mesh.extents) == pytest.approx(1, abs=0.03)
+    assert len(mesh.faces) > 40_000  # fine enough to show the picture
+    few = trimesh.load(write_format(views, "ply", tmp_path, faces=2000)["object.ply"], process=False)
+    assert len(few.faces) <= 2000
     assert mesh.is_watertight  # the texture's charts are sewn together again
 
 

@@ -18,6 +18,8 @@ from .usdz import write_usdz
 
 _NO_MESH = "This engine makes no mesh."
 _USE = "Use an engine with geometry, such as lift."
+FINE_FACES = 200_000
+"""Most triangles of a coloured mesh for which no budget was given."""
 
 
 def mesh_of(views: Views, texture: int | None = None, faces: int | None = None) -> trimesh.Trimesh:
@@ -55,7 +57,7 @@ def write_mesh(views: Views, name: str, directory: Path, options: OutputOptions)
     elif name == "usdz":
         write_usdz(mesh, path)
     elif name == "ply":
-        path.write_bytes(coloured(mesh).export(file_type="ply", vertex_normal=True))
+        path.write_bytes(coloured(mesh, options.faces or FINE_FACES).export(file_type="ply", vertex_normal=True))
     else:
         return _write_obj(mesh, directory)
     return {path.name: path}
@@ -73,19 +75,25 @@ def placed(mesh: trimesh.Trimesh, options: OutputOptions, stand: bool = False) -
     return mesh
 
 
-def coloured(mesh: trimesh.Trimesh) -> trimesh.Trimesh:
-    """The mesh with a colour for each vertex, its texture's charts sewn together again."""
-    colours = np.asarray(mesh.visual.to_color().vertex_colors)
-    points, first, index = np.unique(
-        np.asarray(mesh.vertices, np.float32), axis=0, return_index=True, return_inverse=True
-    )
+def coloured(mesh: trimesh.Trimesh, most_faces: int = FINE_FACES) -> trimesh.Trimesh:
+    """The mesh with a colour for each vertex, its texture's charts sewn together again.
+
+    Triangles are split in four while there are few enough: what lies between vertices has no colour of its own.
+    """
+    vertices, faces = np.asarray(mesh.vertices), np.asarray(mesh.faces)
+    extra = {"uv": np.asarray(mesh.visual.uv), "normal": np.asarray(mesh.vertex_normals)}
+    while 4 * len(faces) <= most_faces:
+        vertices, faces, extra = trimesh.remesh.subdivide(vertices, faces, vertex_attributes=extra)
+    colours = trimesh.visual.color.uv_to_color(extra["uv"], mesh.visual.material.baseColorTexture)
+    points, first, index = np.unique(np.asarray(vertices, np.float32), axis=0, return_index=True, return_inverse=True)
     total = np.zeros((len(points), 4))
     np.add.at(total, index.ravel(), colours)
     mean = (total / np.bincount(index.ravel())[:, None]).round().astype(np.uint8)
+    normals = extra["normal"][first]
     return trimesh.Trimesh(
         points,
-        index.ravel()[mesh.faces],
-        vertex_normals=np.asarray(mesh.vertex_normals)[first],
+        index.ravel()[faces],
+        vertex_normals=normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-9),
         vertex_colors=mean,
         process=False,
     )
