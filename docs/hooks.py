@@ -1,4 +1,4 @@
-"""What the build writes itself: the HTTP reference from the OpenAPI document, the settings from their class."""
+"""What the build writes itself: the HTTP reference from the OpenAPI document, settings and formats from theirs."""
 
 from __future__ import annotations
 
@@ -6,14 +6,28 @@ import json
 from pathlib import Path
 from typing import Any
 
-OPENAPI, SETTINGS = "<!-- openapi -->", "<!-- settings -->"
+OPENAPI, SETTINGS, FORMATS = "<!-- openapi -->", "<!-- settings -->", "<!-- formats -->"
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
     """Fill the markers in."""
     if OPENAPI in markdown:
         markdown = markdown.replace(OPENAPI, http_reference())
+    if FORMATS in markdown:
+        markdown = markdown.replace(FORMATS, formats_table())
     return markdown.replace(SETTINGS, settings_table()) if SETTINGS in markdown else markdown
+
+
+def formats_table() -> str:
+    """One row a format."""
+    from orbitview.formats import ABOUT
+
+    needs = {"turn": "an engine with geometry", "mesh": "an engine with geometry"}
+    rows = ["| format | makes | what it is | needs |", "|---|---|---|---|"]
+    for name, about in ABOUT.items():
+        file = f"`{about.file}`" if about.file else ""
+        rows.append(f"| `{name}` | {file} | {about.summary} | {needs.get(about.kind, '')} |")
+    return "\n".join(rows)
 
 
 def settings_table() -> str:

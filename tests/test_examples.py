@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import html
 import json
 import os
 import re
@@ -140,3 +141,12 @@ def test_the_documentation_builds(tmp_path: Path) -> None:
     reference = (tmp_path / "site" / "reference" / "http" / "index.html").read_text()
     assert "/v1/jobs/{job_id}/events" in reference
     assert "num_inference_steps" in reference
+    pages = list((tmp_path / "site").rglob("*.html"))
+    assert len(pages) > 15
+    for page in pages:
+        shown = html.unescape(re.sub(r"<[^>]+>", "", page.read_text()))
+        assert not re.search(r"--\s*8\s*<\s*--", shown), f"{page} shows a raw include"
+        assert not re.search(r"<!-- (openapi|settings|formats) -->", shown)
+    extend = re.sub(r"<[^>]+>", "", (tmp_path / "site" / "guide" / "extend" / "index.html").read_text())
+    assert "class CardEngine" in extend
+    assert "[project.entry-points" in extend

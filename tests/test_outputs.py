@@ -188,7 +188,7 @@ def test_everything_in_one_zip(views: ViewSet, tmp_path: Path) -> None:
 def test_unknown_formats_and_missing_geometry(views: ViewSet, tmp_path: Path) -> None:
     assert "turntable" in FORMATS
     with pytest.raises(InvalidRequest):
-        write_format(views, "obj", tmp_path)
+        write_format(views, "fbx", tmp_path)
     flat = ViewSet([View(Image.new("RGBA", (32, 32)), Camera(0, 0, 2))])
     for name in ("glb", "turntable"):
         with pytest.raises(InvalidRequest, match="engine"):

@@ -15,6 +15,8 @@ import httpx
 import pytest
 from server_process import Server, running
 
+from orbitview.formats import FORMATS
+
 playwright = pytest.importorskip("playwright.sync_api", reason="LOUD: playwright is not installed, no page is tested")
 axe_module = pytest.importorskip("axe_playwright_python.sync_playwright", reason="LOUD: axe is not installed")
 Browser, Page, expect = playwright.Browser, playwright.Page, playwright.expect
@@ -157,6 +159,7 @@ def test_a_file_that_is_no_picture(page: Page) -> None:
 
 def test_cancel(page: Page) -> None:
     page.click("summary")
+    expect(page.locator("[name=formats]")).to_have_count(len(FORMATS) - 4)  # those that are always made
     page.check("[value=turntable-mp4]")
     page.check("[value=turntable-gif]")
     page.select_option("[name=rig]", "syncdreamer-16")

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import json
 import time
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+import trimesh
 from server_process import Receiver, Server, running, wait_until_ended
 from standardwebhooks import Webhook
 from test_contract import PICTURE
@@ -238,3 +241,71 @@ def test_webhooks_are_signed_retried_and_logged(tmp_path: Path) -> None:
         httpx.post(server.url + "/api/v5/multiview", json=bad, timeout=60)
         receiver.wait(4)
         assert json.loads(receiver.got[3][1])["status"] == "error"
+
+
+def test_further_files_of_a_finished_job_need_no_engine(server: Server, tmp_path: Path) -> None:
+    from orbitview import Client
+
+    photograph = "data:image/png;base64," + PICTURE
+
+    with Client(server.url) as client:
+        first = client.views(photograph, size=48, width=128, height=192, seed=3)
+        assert {f["name"] for f in first["files"]} == {"grid.png"}  # the kept object is not for clients
+        assert first["meta"]["engine"]
+        options = {"object_height": "6cm", "frames": 8, "turntable_size": 48, "frame_name": "{index:03d}"}
+        formats = ["stl", "usdz", "frames", "colmap", "views", "grid", "zip"]
+        later = client.files(first["id"], formats, output=options)
+        names = {f["name"]: f for f in later["files"]}
+        assert {"object.stl", "object.usdz", "frames.zip", "colmap.zip", "view-005.png", "views.zip"} <= names.keys()
+        assert later["id"] != first["id"]
+        assert "lift" not in later["meta"]["stages"]
+        solid = trimesh.load(io.BytesIO(client.download(names["object.stl"])), file_type="stl")
+        assert solid.extents[2] == pytest.approx(60, rel=1e-3)
+        with zipfile.ZipFile(io.BytesIO(client.download(names["frames.zip"]))) as archive:
+            assert archive.namelist() == [f"{i:03d}.jpg" for i in range(1, 9)]  # the frames alone
+        with zipfile.ZipFile(io.BytesIO(client.download(names["colmap.zip"]))) as archive:
+            assert "sparse/0/cameras.txt" in archive.namelist()
+        kind = httpx.head(names["object.usdz"]["url"]).headers["content-type"]
+        assert kind == "model/vnd.usdz+zip"
+        views = client.views(photograph, size=48, width=128, height=192, seed=3, formats=["views"])
+        same = next(f for f in views["files"] if f["name"] == "view-003.png")
+        assert client.download(same) == client.download(names["view-003.png"])
+
+        url = f"{server.url}/v1/jobs/{first['id']}/files"
+        for body, field in (
+            ({"formats": []}, "formats"),
+            ({"formats": ["fbx"]}, "formats"),
+            ({}, "formats"),
+            ({"formats": ["stl"], "output": {"object_height": "12"}}, "output"),
+            ({"formats": ["stl"], "output": {"hight": "12cm"}}, "output"),
+        ):
+            refused = httpx.post(url, json=body)
+            assert refused.status_code == 422
+            assert any(name.startswith(field) for name in refused.json()["errors"]), refused.json()
+        assert httpx.post(f"{server.url}/v1/jobs/999999/files", json={"formats": ["stl"]}).status_code == 404
+        again = httpx.post(f"{server.url}/v1/jobs/{later['id']}/files", json={"formats": ["stl"]})
+        assert again.status_code == 422  # only a job that ran an engine has an object
+
+        kept = list((server.folder / "files" / "scenes").iterdir())
+        assert httpx.get(f"{server.url}/scenes/{kept[0].name}").status_code == 404
+        client.cancel(first["id"])
+        client.cancel(later["id"])
+        assert len(list((server.folder / "files" / "scenes").iterdir())) == len(kept) - 1
+
+
+def test_how_files_are_made_can_be_said_at_once(server: Server) -> None:
+    body = SMALL | {"formats": ["frames"], "output": {"frames": 4, "turntable_size": 32, "direction": "clockwise"}}
+    done = httpx.post(server.url + "/v1/views", json=body, headers={"Prefer": "wait"}, timeout=60).json()
+    link = next(f["url"] for f in done["files"] if f["name"] == "frames.zip")
+    with zipfile.ZipFile(io.BytesIO(httpx.get(link).content)) as archive:
+        assert len(archive.namelist()) == 4
+    wrong = httpx.post(server.url + "/v1/views", json=SMALL | {"output": {"frames": 1}})
+    assert wrong.status_code == 422
+
+
+def test_what_can_be_made_is_listed(server: Server) -> None:
+    from orbitview.formats import FORMATS
+
+    listed = httpx.get(server.url + "/v1/formats").json()
+    assert [entry["name"] for entry in listed] == list(FORMATS)
+    assert next(entry for entry in listed if entry["name"] == "frames")["file"] == "frames/"

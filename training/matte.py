@@ -8,7 +8,6 @@ studio, room or clutter, then exposed, blurred and compressed as cameras do.
 from __future__ import annotations
 
 import argparse
-import copy
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,9 +21,9 @@ from torch.nn import functional as F
 
 from .matte_data import SHADE, SIDE
 from .network import Encoder
+from .running import Running
 from .schedule import Schedule, run_arguments
 from .shards import Packed
-from .train import save
 
 
 class Up(nn.Module):
@@ -199,56 +198,35 @@ def main(arguments: list[str] | None = None) -> None:
     options.run.mkdir(parents=True, exist_ok=True)
     known, unknown = split_photographs(options.backgrounds)
     training, checking = Composites(options.shards, "matte", known), Composites(options.shards, "matteval", unknown)
-    network = MatteNetwork()
-    last = options.run / "last.pt"
-    state = torch.load(last, weights_only=True) if last.exists() else None
-    if state is None:
-        network.encoder.load_imagenet()
-    else:
-        network.load_state_dict(state["network"])
-    network = network.to(memory_format=torch.channels_last)
-    average = copy.deepcopy(network).requires_grad_(False)
-    groups = [
-        {
-            "params": [p for n, p in network.named_parameters() if n.startswith("encoder.") == e],
-            "scale": 0.3 if e else 1.0,
-        }
-        for e in (False, True)
-    ]
-    optimiser = torch.optim.AdamW(groups, lr=options.rate, betas=(0.9, 0.98), weight_decay=0.01)
-    step = 0
-    if state is not None:
-        average.load_state_dict(state["average"])
-        optimiser.load_state_dict(state["optimiser"])
-        step = state["step"]
+
+    def optimiser_of(network: MatteNetwork) -> torch.optim.Optimizer:
+        groups = [
+            {
+                "params": [p for n, p in network.named_parameters() if n.startswith("encoder.") == e],
+                "scale": 0.3 if e else 1.0,
+            }
+            for e in (False, True)
+        ]
+        return torch.optim.AdamW(groups, lr=options.rate, betas=(0.9, 0.98), weight_decay=0.01)
+
+    run = Running(
+        options.run,
+        MatteNetwork(),
+        lambda network: network.encoder.load_imagenet(),
+        optimiser_of,
+        keep=0.998,
+        buffers=True,
+    )
     schedule, recent = Schedule(options, warm=100), []
-    for photograph, alpha in training.batches(options.batch, seed=step + 1):
-        schedule.step(optimiser)
-        loss, iou = losses(network(photograph.contiguous(memory_format=torch.channels_last)), alpha)
-        optimiser.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-        optimiser.step()
-        step += 1
-        with torch.no_grad():
-            keep = min(0.998, (1 + step) / (10 + step))
-            torch._foreach_lerp_(list(average.parameters()), list(network.parameters()), 1 - keep)
-            for mine, theirs in zip(average.buffers(), network.buffers(), strict=True):
-                mine.copy_(theirs)
+    for photograph, alpha in training.batches(options.batch, seed=run.step + 1):
+        schedule.step(run.optimiser)
+        loss, iou = losses(run.network(photograph.contiguous(memory_format=torch.channels_last)), alpha)
+        run.learn(loss, len(photograph))
         recent.append((float(loss.detach()), float(iou)))
         if schedule.due:
             means = [round(float(v), 4) for v in np.mean(recent, 0)]
-            schedule.log(step * options.batch, means, validate(average, checking))
-            save(
-                last,
-                {
-                    "network": network.state_dict(),
-                    "average": average.state_dict(),
-                    "optimiser": optimiser.state_dict(),
-                    "step": step,
-                    "samples": step * options.batch,
-                },
-            )
+            schedule.log(run.samples, means, validate(run.average, checking))
+            run.save()
             recent = []
         if schedule.ended:
             break

@@ -12,6 +12,7 @@ from .api import generate
 from .cameras import RIGS, Camera, rig
 from .engines import engine_names, get_engine
 from .errors import Cancelled, EngineUnavailable, InvalidImage, InvalidRequest, OrbitviewError
+from .many import generate_many
 from .views import View, ViewSet
 
 __version__ = version("orbitview")
@@ -29,6 +30,7 @@ __all__ = [
     "ViewSet",
     "engine_names",
     "generate",
+    "generate_many",
     "get_engine",
     "rig",
 ]

@@ -7,22 +7,19 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from .cameras import DEFAULT_RIG, Camera, rig
+from .cameras import DEFAULT_RIG, CameraLike, rig
+from .checks import check_numbers, check_options, input_camera_of, list_cameras
 from .engines import EngineRequest, Feature, Progress, get_engine, no_progress
-from .errors import InvalidRequest
 from .images import ImageInput, Matte, cut_out, load_image
 from .views import ViewSet
-
-MAX_VIEWS = 360
-MAX_SIZE = 1024
 
 
 def generate(
     image: ImageInput,
-    cameras: str | Sequence[Camera] | None = None,
+    cameras: str | Sequence[CameraLike] | None = None,
     *,
     engine: str = "auto",
-    input_camera: Camera | None = None,
+    input_camera: CameraLike | None = None,
     size: int = 320,
     matte: Matte = "auto",
     seed: int | None = None,
@@ -37,7 +34,8 @@ def generate(
 
     Args:
         image: a path, encoded bytes, a PIL picture, or an (H, W, 3 or 4) array.
-        cameras: a rig's name (see :data:`orbitview.RIGS`) or cameras; by default six views around.
+        cameras: a rig's name (see :data:`orbitview.RIGS`) or cameras, each a
+            Camera, ``(azimuth, elevation)`` or a dictionary; by default six views around.
         engine: a name from :func:`orbitview.engine_names`, or ``"auto"`` for the best that is ready here.
         input_camera: what is known of the picture's own camera. With a distance (in bounding-box diagonals
             of the object) the picture is taken as it is; without, the object is framed and the camera
@@ -58,16 +56,26 @@ def generate(
         The views in the order of the cameras, with ``meta`` telling engine, seed, the input camera used,
         ignored parameters and seconds.
 
+    Examples:
+        >>> import numpy as np, orbitview
+        >>> ball = np.hypot(*np.mgrid[-1:1:64j, -1:1:64j]) < 0.8
+        >>> picture = np.dstack([ball * 200, ball * 40, ball * 30, ball * 255]).astype(np.uint8)
+        >>> views = orbitview.generate(picture, [(30, 20), {"azimuth": 120}], size=64, seed=1)
+        >>> views
+        <ViewSet: 2 views of 64 px, engine lift, seed 1, with geometry>
+        >>> views[1].camera.azimuth, views[1].image.size, bool(views[1].camera.position[2] < 0)  # from behind
+        (120, (64, 64), True)
+
     Raises:
         OrbitviewError: InvalidImage, InvalidRequest or EngineUnavailable, each with a hint.
     """
     started = time.perf_counter()
-    if isinstance(size, bool) or not isinstance(size, int) or not 32 <= size <= MAX_SIZE:
-        raise InvalidRequest(f"The size must be a whole number from 32 to {MAX_SIZE}, not {size!r}.", field="size")
-    if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**63):
-        raise InvalidRequest(f"The seed must be a whole number from 0 to 2^63-1, not {seed!r}.", field="seed")
+    check_numbers(size, seed, num_inference_steps, guidance_scale)
+    source_camera = input_camera_of(input_camera)
     chosen = get_engine(engine)
     info = chosen.info
+    check_options(options, info)
+    listed = list_cameras(cameras, info)
     ignored: list[str] = []
 
     def honour(feature: Feature, value: Any, name: str) -> Any:
@@ -76,14 +84,6 @@ def generate(
         ignored.append(name)
         return None
 
-    wanted = cameras if cameras is not None else (info.rig or DEFAULT_RIG)
-    listed = rig(wanted) if isinstance(wanted, str) else list(wanted)
-    if not listed or not all(isinstance(camera, Camera) for camera in listed):
-        raise InvalidRequest("There are no cameras.", hint="Give a rig's name or a list of Camera.", field="cameras")
-    if len(listed) > MAX_VIEWS:
-        raise InvalidRequest(
-            f"{len(listed)} cameras are too many.", hint=f"At most {MAX_VIEWS} at a time.", field="cameras"
-        )
     if "cameras" not in info.features and info.rig and listed != rig(info.rig):
         ignored.append("cameras")
         listed = rig(info.rig)
@@ -92,7 +92,7 @@ def generate(
         picture=picture,
         cameras=listed,
         size=size,
-        input_camera=honour("input_camera", input_camera, "input_camera"),
+        input_camera=honour("input_camera", source_camera, "input_camera"),
         seed=secrets.randbelow(2**31) if seed is None else seed,
         steps=honour("steps", num_inference_steps, "num_inference_steps"),
         guidance=honour("guidance", guidance_scale, "guidance_scale"),
@@ -105,7 +105,7 @@ def generate(
     views.meta = {
         "engine": info.name,
         "seed": request.seed,
-        "cameras": wanted if isinstance(wanted, str) else "custom",
+        "cameras": (cameras or info.rig or DEFAULT_RIG) if isinstance(cameras, str | None) else "custom",
         "ignored": ignored,
         "seconds": round(time.perf_counter() - started, 3),
     } | views.meta

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from difflib import get_close_matches
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,7 +48,12 @@ class Camera:
     def __post_init__(self) -> None:
         def check(name: str, low: float, high: float) -> None:
             value = getattr(self, name)
-            if not (isinstance(value, (int, float)) and math.isfinite(value) and low <= value <= high):
+            if not (
+                isinstance(value, (int, float))
+                and not isinstance(value, bool)
+                and math.isfinite(value)
+                and low <= value <= high
+            ):
                 raise InvalidRequest(
                     f"The camera's {name} must be a number from {low:g} to {high:g}, not {value!r}.",
                     hint="Cameras are azimuth, elevation, distance and fov; angles are in degrees.",
@@ -116,6 +122,41 @@ class Camera:
         return np.array([[focal, 0, size / 2], [0, focal, size / 2], [0, 0, 1]])
 
 
+CameraLike = Camera | Sequence[float] | Mapping[str, float]
+"""A camera, ``(azimuth, elevation[, distance[, fov]])``, or a dictionary with these names."""
+
+
+def as_camera(value: object) -> Camera:
+    """A :data:`CameraLike` as a Camera.
+
+    Examples:
+        >>> as_camera((30, 20)) == as_camera({"azimuth": 30, "elevation": 20}) == Camera(30, 20)
+        True
+
+    Raises:
+        InvalidRequest: it is none.
+    """
+    hint = "Write Camera(30, 20), (30, 20) or {'azimuth': 30, 'elevation': 20}; angles are in degrees."
+    if isinstance(value, Camera):
+        return value
+    names = [field.name for field in fields(Camera)]
+    if isinstance(value, Mapping):
+        wrong = [name for name in value if name not in names]
+        if wrong:
+            near = get_close_matches(str(wrong[0]), names, 1, 0.4)
+            raise InvalidRequest(
+                f"A camera has no {wrong[0]!r}.",
+                hint=f"Did you mean {near[0]}?" if near else f"It has {', '.join(names)}.",
+                field="cameras",
+            )
+        return Camera(**value)
+    if isinstance(value, str | bytes) or not isinstance(value, Sequence | np.ndarray):
+        raise InvalidRequest(f"{value!r:.60} is not a camera.", hint=hint, field="cameras")
+    if not 1 <= len(value) <= len(names):
+        raise InvalidRequest(f"A camera has one to four numbers, not {len(value)}.", hint=hint, field="cameras")
+    return Camera(*(v.item() if isinstance(v, np.generic) else v for v in value))
+
+
 def _around(azimuths: Sequence[float], elevations: Sequence[float], fov: float = DEFAULT_FOV) -> list[Camera]:
     return [Camera(azimuth=a, elevation=elevations[i % len(elevations)], fov=fov) for i, a in enumerate(azimuths)]
 
@@ -137,6 +178,10 @@ DEFAULT_RIG = "zero123plus-v1.2"
 
 def rig(name: str) -> list[Camera]:
     """The cameras of a named rig.
+
+    Examples:
+        >>> [camera.azimuth for camera in rig("sides-4")]
+        [0, 90, 180, 270]
 
     Raises:
         InvalidRequest: no rig has that name.

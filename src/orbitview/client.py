@@ -181,6 +181,31 @@ class Client(_Shared):
                 time.sleep(min(2.0, max(0.2, float(answer.get("eta") or 1) / 4)))
                 answer = _checked(self._http.post(f"/api/v3/fetch/{answer['id']}", json={"key": self.api_key or ""}))
             return _as_job(answer)
+        return self._awaited(answer, wait, progress)
+
+    def files(
+        self,
+        job_id: int,
+        formats: list[str],
+        *,
+        wait: bool = True,
+        progress: Callable[[Job], object] | None = None,
+        **options: Any,
+    ) -> Job:
+        """Make further files of a finished job's object, as a job of its own that needs no engine.
+
+        Args:
+            formats: such as ``["usdz", "3mf", "frames"]``.
+            options: further fields of ``POST /v1/jobs/{id}/files``, for instance
+                ``output={"object_height": "12cm"}``.
+
+        Raises:
+            ServerError: the server refused the request, or the job failed.
+        """
+        body = {"formats": formats, **{k: v for k, v in options.items() if v is not None}}
+        return self._awaited(_checked(self._http.post(f"/v1/jobs/{job_id}/files", json=body)), wait, progress)
+
+    def _awaited(self, answer: Job, wait: bool, progress: Callable[[Job], object] | None) -> Job:
         if not wait:
             return dict(answer)
         for event in self.events(answer["id"]):
@@ -284,6 +309,23 @@ class AsyncClient(_Shared):
                     await self._http.post(f"/api/v3/fetch/{answer['id']}", json={"key": self.api_key or ""})
                 )
             return _as_job(answer)
+        return await self._awaited(answer, wait, progress)
+
+    async def files(
+        self,
+        job_id: int,
+        formats: list[str],
+        *,
+        wait: bool = True,
+        progress: Callable[[Job], object] | None = None,
+        **options: Any,
+    ) -> Job:
+        """See :meth:`Client.files`."""
+        body = {"formats": formats, **{k: v for k, v in options.items() if v is not None}}
+        answer = _checked(await self._http.post(f"/v1/jobs/{job_id}/files", json=body))
+        return await self._awaited(answer, wait, progress)
+
+    async def _awaited(self, answer: Job, wait: bool, progress: Callable[[Job], object] | None) -> Job:
         if not wait:
             return dict(answer)
         async for event in self.events(answer["id"]):

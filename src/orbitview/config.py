@@ -34,6 +34,9 @@ class Settings(BaseSettings):
     max_queue: int = Field(500, description="Jobs that may wait before new ones are refused.")
     job_timeout: float = Field(600.0, description="Seconds after which a running job is stopped.")
     retention_days: float = Field(7.0, description="Days that results are kept.")
+    keep_scenes: bool = Field(
+        True, description="Keep each job's object (about 3 MB), so that further files can be made of it later."
+    )
     allow_hosts: str = Field(
         "", description="Comma-separated hosts or networks that outgoing requests may reach though private."
     )

@@ -13,6 +13,17 @@ from obstore.store import LocalStore, S3Store
 
 from .config import Settings
 
+KINDS = {
+    ".webp": "image/webp",
+    ".avif": "image/avif",
+    ".glb": "model/gltf-binary",
+    ".usdz": "model/vnd.usdz+zip",  # without it, phones download instead of showing
+    ".obj": "model/obj",
+    ".mtl": "model/mtl",
+    ".stl": "model/stl",
+    ".3mf": "model/3mf",
+}
+"""Content types that a system's own list may lack."""
 KEPT = "public, max-age=604800, immutable"
 
 
@@ -90,5 +101,4 @@ class Storage:
 
 def kind_of(key: str) -> str:
     """Content type by ending."""
-    known = {".glb": "model/gltf-binary", ".webp": "image/webp", ".avif": "image/avif"}
-    return known.get(Path(key).suffix) or mimetypes.guess_type(key)[0] or "application/octet-stream"
+    return KINDS.get(Path(key).suffix) or mimetypes.guess_type(key)[0] or "application/octet-stream"

@@ -5,15 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from ..errors import InvalidRequest, OrbitviewError
+from .console import say, show_table
 
 if TYPE_CHECKING:
     from ..engines.weights import Weights
 
-console = Console(stderr=True)
 app = typer.Typer(help="List the engines and whether each can run here; fetch the weights of further ones.")
 
 
@@ -25,14 +23,14 @@ def list_engines(context: typer.Context) -> None:
     from ..engines import engine_names, get_engine
     from ..engines.registry import load_engine
 
-    table = Table("engine", "ready", "honours", "licence", "what it is")
+    rows: list[tuple[str, ...]] = []
     chosen = get_engine("auto").info.name
     for name in engine_names():
         engine = load_engine(name)
         state = engine.readiness()
         ready = ("yes" + (" (auto)" if name == chosen else "")) if state.ready else f"no: {state.reason}. {state.hint}"
-        table.add_row(name, ready, ", ".join(sorted(engine.info.features)), engine.info.licence, engine.info.summary)
-    Console().print(table)
+        rows.append((name, ready, ", ".join(sorted(engine.info.features)), engine.info.licence, engine.info.summary))
+    show_table("engine", "ready", "honours", "licence", "what it is", rows=rows)
 
 
 @app.command("pull")
@@ -45,9 +43,9 @@ def pull_weights(
     from ..engines.weights import pull
 
     weights = _weights_of(name)
-    console.print(f"Licence of the weights of {name}: {weights.licence}", highlight=False)
+    say(f"Licence of the weights of {name}: {weights.licence}")
     folder = pull(weights, accept=accept_license, revision=revision)
-    console.print(f"[green]✓[/] {name} is ready; its weights are in {folder}")
+    say(f"{name} is ready; its weights are in {folder}", "green", "✓")
 
 
 @app.command("verify")
@@ -60,7 +58,7 @@ def verify(name: str) -> None:
     wrong = changed(weights)
     if wrong:
         raise OrbitviewError(f"Changed since they were pulled: {', '.join(wrong)}.", hint="Pull them again.")
-    console.print(f"[green]✓[/] the weights of {name} are as they were pulled")
+    say(f"the weights of {name} are as they were pulled", "green", "✓")
 
 
 def _weights_of(name: str) -> Weights:

@@ -6,10 +6,9 @@ import json
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from ..errors import InvalidRequest
+from .console import show_table
 
 app = typer.Typer(no_args_is_help=True, help="API keys of the server.")
 
@@ -34,17 +33,11 @@ def create(
 @app.command("list")
 def list_keys() -> None:
     """List keys."""
-    table = Table("id", "name", "reads only", "per minute", "at once", "revoked")
+    rows: list[tuple[str, ...]] = []
     for row in _records().list_keys():
-        table.add_row(
-            row["id"],
-            row["name"],
-            row["reads"] or "",
-            str(row["per_minute"]),
-            str(row["at_once"]),
-            "yes" if row["revoked"] else "",
-        )
-    Console().print(table)
+        limits = (str(row["per_minute"]), str(row["at_once"]))
+        rows.append((row["id"], row["name"], row["reads"] or "", *limits, "yes" if row["revoked"] else ""))
+    show_table("id", "name", "reads only", "per minute", "at once", "revoked", rows=rows)
 
 
 @app.command("revoke")

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, runtime_checkable
 
 from PIL import Image
 
 from ..cameras import Camera
+from ..progress import Progress, no_progress
 from ..views import View, ViewSet
+
+__all__ = ["Engine", "EngineInfo", "EngineRequest", "Feature", "Progress", "Readiness", "Scene", "no_progress"]
 
 Feature = Literal["cameras", "input_camera", "seed", "steps", "guidance", "prompt", "negative_prompt", "mesh", "batch"]
 """What an engine may honour. An engine without ``"cameras"`` draws its own fixed rig."""
-
-Progress = Callable[[float, str], None]
-"""Called with the share done (0 to 1) and the stage's name. It may raise Cancelled to stop the engine."""
-
-
-def no_progress(share: float, stage: str) -> None:
-    """The progress callback that does nothing."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +29,7 @@ class EngineInfo:
         features: the request parameters that it honours; others are reported as ignored.
         rig: name of the fixed rig of an engine that does not honour ``"cameras"``.
         rank: ``engine="auto"`` takes the ready engine with the highest.
+        options: names of the options of its own that ``generate`` may be given.
     """
 
     name: str
@@ -41,6 +38,7 @@ class EngineInfo:
     features: frozenset[Feature]
     rig: str | None = None
     rank: int = 0
+    options: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

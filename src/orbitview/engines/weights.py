@@ -18,6 +18,7 @@ from typing import Any
 
 from ..config import Settings
 from ..errors import EngineUnavailable, InvalidRequest
+from ..install import how_to_install
 from .base import Readiness
 
 MANIFEST = "orbitview.json"
@@ -55,7 +56,7 @@ class Weights:
         absent = [name for name in packages if importlib.util.find_spec(name) is None]
         if absent:
             reason = f"the Python packages {', '.join(absent)} are missing"
-            return Readiness(False, reason, "Run: pip install 'orbitview[diffusion]'.")
+            return Readiness(False, reason, f"Run: {how_to_install('diffusion')}.")
         if self.missing():
             return Readiness(
                 False,
@@ -104,7 +105,7 @@ def pull(weights: Weights, *, accept: bool, revision: str | None = None) -> Path
             field="accept_license",
         )
     if importlib.util.find_spec("huggingface_hub") is None:
-        raise EngineUnavailable("The hub's client is not installed.", hint="Run: pip install 'orbitview[diffusion]'.")
+        raise EngineUnavailable("The hub's client is not installed.", hint=f"Run: {how_to_install('diffusion')}.")
     from huggingface_hub import HfApi, snapshot_download
 
     folder = weights.folder

@@ -16,7 +16,13 @@ def artefacts(job: Row, queue: JobQueue) -> list[Row]:
     return [
         {"name": f["name"], "format": f["format"], "url": queue.storage.link(f["key"]), "camera": f["camera"]}
         for f in json.loads(job["files"])
+        if f["format"] != "scene"  # kept for further files, not for clients
     ]
+
+
+def scene_of(job: Row) -> str | None:
+    """Where a finished job's scene is kept; None where it has none."""
+    return next((f["key"] for f in json.loads(job["files"]) if f["format"] == "scene"), None)
 
 
 def meta_of(job: Row, queue: JobQueue) -> Row:

@@ -83,9 +83,10 @@ def _produce(queue: JobQueue, job: Row, request: Row) -> str:
 
     try:
         advance(0.0, "fetch")
-        picture = fetch_input(request, queue.settings, queue.storage)
+        picture = b"" if "scene" in request else fetch_input(request, queue.settings, queue.storage)
+        settings = queue.settings
         made, meta = produce(
-            request, picture, job["prefix"], queue.storage, advance, publish, queue.settings.job_timeout
+            request, picture, job["prefix"], queue.storage, advance, publish, settings.job_timeout, settings.keep_scenes
         )
         if records.finish(uid, "success", meta=meta, files=made):
             return "success"

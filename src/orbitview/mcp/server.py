@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import anyio
 from mcp.server.mcpserver import Context, MCPServer
@@ -14,9 +14,8 @@ from mcp_types import CallToolResult, ImageContent, TextContent
 from pydantic import BaseModel, Field
 
 from ..errors import OrbitviewError
+from ..formats import Format
 from .backends import Backend, InProcess, OnServer, as_base64, resolve_image
-
-Format = Literal["views", "turntable", "turntable-mp4", "turntable-gif", "turntable-sheet", "glb", "zip"]
 
 
 class ViewCamera(BaseModel):

@@ -3,29 +3,38 @@
 from __future__ import annotations
 
 import json
+import shutil
 import zipfile
 from collections.abc import Callable, Iterable
+from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
-from PIL import Image
+import numpy as np
 
-from ..cameras import rig
-from ..engines.base import Progress, no_progress
 from ..errors import InvalidRequest
-from ..views import ViewSet
-from .grid import over
-from .maps import depth_picture, normal_picture
-from .mesh import write_glb
-from .poses import transforms_json, views_json
-from .turntable import turntable_sheet, write_turntable
+from ..formats import FORMATS
+from ..grid import make_grid, over
+from ..progress import Progress, no_progress
+from ..view import Views
+from .archive import zip_write
+from .colmap import write_colmap
+from .maps import depth_picture, metric_depth_picture, normal_picture
+from .mesh import write_mesh
+from .options import OutputOptions, output_options
+from .points import surface_points, write_points
+from .poses import split_transforms, transforms_json, views_json
+from .prints import write_print
+from .spin import write_spin
+from .turntable import turn_cameras, turntable_frames, turntable_sheet, write_frames, write_turntable
 
-TURNTABLE_RIG = "orbit-36@15"
 
+def save_views(views: Views, directory: Path, *, background: str = "transparent", maps: bool = True) -> dict[str, Path]:
+    """Write ``view-000.png`` … and their camera files, and with ``maps`` what else is known of them.
 
-def save_views(
-    views: ViewSet, directory: Path, *, background: str = "transparent", maps: bool = True
-) -> dict[str, Path]:
-    """Write ``view-000.png`` …, their mask, depth and normal maps, ``views.json`` and ``transforms.json``.
+    Camera files: ``views.json``; ``transforms.json`` (nerfstudio); ``transforms_train``, ``_val`` and ``_test.json``
+    (3DGS, NeRF). Maps: ``mask-``; ``normal-``; ``depth-`` to look at, ``depth-metric-`` in thousandths of a
+    bounding-box diagonal and ``depth-000.npz`` as it is; ``points3d.ply``, the surface as points.
 
     Returns:
         File paths by name.
@@ -33,84 +42,96 @@ def save_views(
     directory.mkdir(parents=True, exist_ok=True)
     written: dict[str, Path] = {}
 
-    def put(name: str, save: Callable[[Path], object]) -> None:
+    def put(name: str, save: Callable[[Path], object]) -> str:
         save(directory / name)
         written[name] = directory / name
+        return name
+
+    def put_json(name: str, document: Any) -> None:
+        put(name, lambda path: path.write_text(json.dumps(document, indent=1)))
 
     names = [f"view-{i:03d}.png" for i in range(len(views))]
+    masks: list[str] = []
+    depths: list[str] = []
     for name, view in zip(names, views, strict=True):
         put(name, over(view.image, background).save)
-        if maps:
-            put(name.replace("view", "mask"), view.mask.save)
-            if view.depth is not None:
-                put(name.replace("view", "depth"), depth_picture(view).save)
-            if view.normal is not None:
-                put(name.replace("view", "normal"), normal_picture(view).save)
-    put("views.json", lambda path: path.write_text(json.dumps(views_json(views, names, views.meta), indent=1)))
-    put("transforms.json", lambda path: path.write_text(json.dumps(transforms_json(views, names), indent=1)))
+        if not maps:
+            continue
+        masks.append(put(name.replace("view", "mask"), view.mask.save))
+        depth = view.depth
+        if depth is not None:
+            put(name.replace("view", "depth"), depth_picture(view).save)
+            depths.append(put(name.replace("view", "depth-metric"), metric_depth_picture(view).save))
+            exact = name.replace("view", "depth").replace(".png", ".npz")
+            put(exact, lambda path, depth=depth: np.savez_compressed(path, depth=depth))  # type: ignore[misc]
+        if view.normal is not None:
+            put(name.replace("view", "normal"), normal_picture(view).save)
+    points = surface_points(list(views)) if maps else None
+    if points is not None:
+        put("points3d.ply", lambda path: write_points(points, path))
+    listed = list(views)
+    put_json("views.json", views_json(listed, names, views.meta))
+    whole = len(depths) == len(names)
+    put_json(
+        "transforms.json",
+        transforms_json(
+            listed, names, masks or None, depths if whole and depths else None, "points3d.ply" if points else None
+        ),
+    )
+    for file, document in split_transforms(listed, names).items():
+        put_json(file, document)
     return written
 
 
-def turntable_frames(
-    views: ViewSet, size: int, rig_name: str = TURNTABLE_RIG, progress: Progress = no_progress
-) -> list[Image.Image]:
-    """Frames of the object turning, rendered by the view set's scene.
-
-    Raises:
-        InvalidRequest: the engine cannot render further cameras.
-    """
-    if views.scene is None:
-        raise InvalidRequest(
-            "This engine cannot turn the object.", hint="Use an engine with geometry, such as lift.", field="formats"
-        )
-    cameras = rig(rig_name)
-    frames = []
-    for i, camera in enumerate(cameras):
-        progress(i / len(cameras), "turntable")
-        frames.append(views.scene.render(camera, size).image)
-    return frames
-
-
-TURNTABLES = ("turntable", "turntable-mp4", "turntable-gif", "turntable-sheet")
-FORMATS = ("grid", "views", *TURNTABLES, "glb", "zip")
-"""Names of everything that can be asked for."""
-
-
 def write_format(
-    views: ViewSet,
+    views: Views,
     name: str,
     directory: Path,
     *,
-    width: int = 640,
-    height: int = 960,
-    background: str = "white",
-    turntable_size: int = 512,
+    options: OutputOptions | None = None,
     progress: Progress = no_progress,
+    **given: Any,
 ) -> dict[str, Path]:
-    """Write one of :data:`FORMATS` into ``directory``; returns paths by file name.
+    """Write one of :data:`orbitview.formats.FORMATS` into ``directory``.
+
+    Args:
+        options: how; or its fields as keywords, see :class:`orbitview.outputs.OutputOptions`.
+
+    Returns:
+        Paths by name; a file in a folder of its own is named ``folder/file``.
 
     Raises:
-        InvalidRequest: unknown format, or one that the engine cannot give.
+        InvalidRequest: unknown format or option, or one that the engine cannot give.
     """
+    chosen = options or output_options(given)
     directory.mkdir(parents=True, exist_ok=True)
     if name == "grid":
         path = directory / "grid.png"
-        views.grid(width, height, background).save(path)
+        make_grid([view.image for view in views], chosen.width, chosen.height, chosen.background).save(path)
     elif name == "views":
         return save_views(views, directory, background="transparent")
-    elif name in TURNTABLES:
-        endings = {"turntable": ".webp", "turntable-sheet": "-sheet.webp"}
-        path = directory / f"turntable{endings.get(name, '.' + name[10:])}"
-        frames = views.__dict__.get("_turn")
-        if frames is None or frames[0] != turntable_size:
-            frames = (turntable_size, turntable_frames(views, turntable_size, progress=progress))
-            views.__dict__["_turn"] = frames
-        if name == "turntable-sheet":
-            turntable_sheet(frames[1]).save(path, quality=84, method=3)
-        else:
-            write_turntable(frames[1], path, background)
-    elif name == "glb":
-        path = write_glb(views, directory / "object.glb")
+    elif name == "frames":
+        shutil.rmtree(directory / "frames", ignore_errors=True)
+        return {f"frames/{p.name}": p for p in write_frames(views, directory / "frames", chosen, progress)}
+    elif name == "spin":
+        path = write_spin(views, directory / "spin.html", chosen, progress)
+    elif name == "turntable-sheet":
+        path = directory / "turntable-sheet.webp"
+        frames = turntable_frames(views, chosen.turntable_size, turn_cameras(chosen), progress)
+        turntable_sheet(frames).save(path, quality=84, method=3)
+    elif name in ("turntable", "turntable-mp4", "turntable-gif"):
+        path = directory / f"turntable.{name[10:] or 'webp'}"
+        frames = turntable_frames(views, chosen.turntable_size, turn_cameras(chosen, easing=True), progress)
+        write_turntable(frames, path, chosen.background, chosen.frames / Fraction(chosen.seconds))
+    elif name in ("glb", "obj", "usdz", "ply"):
+        progress(0.0, name)
+        return write_mesh(views, name, directory, chosen)
+    elif name in ("stl", "3mf"):
+        progress(0.0, name)
+        path = write_print(views, name, directory, chosen)
+    elif name == "colmap":
+        shutil.rmtree(directory / "colmap", ignore_errors=True)
+        return write_colmap(list(views), directory / "colmap", chosen.background)
     elif name == "zip":
         path = zip_folder(directory, directory / "views.zip")
     else:
@@ -119,14 +140,10 @@ def write_format(
 
 
 def zip_folder(folder: Path, path: Path, names: Iterable[str] | None = None) -> Path:
-    """Pack the files of a folder (not its folders) with fixed dates, so that the same files give the same zip."""
-    files = (
-        sorted(folder / n for n in names) if names is not None else sorted(p for p in folder.iterdir() if p.is_file())
-    )
+    """Pack the files of a folder, or those named, with fixed dates, so that the same files give the same zip."""
+    found = names if names is not None else (p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        for file in files:
-            if file != path:
-                archive.writestr(
-                    zipfile.ZipInfo(file.name, (1980, 1, 1, 0, 0, 0)), file.read_bytes(), zipfile.ZIP_DEFLATED
-                )
+        for name in sorted(found):
+            if folder / name != path:
+                zip_write(archive, name, (folder / name).read_bytes())
     return path

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..views import View
+from ..view import View
 
 
 def views_json(views: Sequence[View], files: Sequence[str], meta: dict[str, Any]) -> dict[str, Any]:
@@ -40,26 +40,78 @@ def views_json(views: Sequence[View], files: Sequence[str], meta: dict[str, Any]
     }
 
 
-def transforms_json(views: Sequence[View], files: Sequence[str]) -> dict[str, Any]:
-    """What nerfstudio, instant-ngp and Gaussian-splatting loaders read; poses are OpenGL camera-to-world."""
+def transforms_json(
+    views: Sequence[View],
+    files: Sequence[str],
+    masks: Sequence[str] | None = None,
+    depths: Sequence[str] | None = None,
+    points: str | None = None,
+) -> dict[str, Any]:
+    """What nerfstudio and instant-ngp read; poses are OpenGL camera-to-world.
+
+    Args:
+        masks, depths: files of each view; depth in thousandths of a bounding-box diagonal, nerfstudio's default unit.
+        points: a PLY to start from.
+    """
     frames = []
-    for view, file in zip(views, files, strict=True):
+    for i, (view, file) in enumerate(zip(views, files, strict=True)):
         size = view.image.width
         focal = 0.5 * size / math.tan(math.radians(view.camera.fov) / 2)
-        frames.append(
-            {
-                "file_path": file,
-                "transform_matrix": view.camera.camera_to_world_opengl.tolist(),
-                "w": size,
-                "h": view.image.height,
-                "fl_x": focal,
-                "fl_y": focal,
-                "cx": size / 2,
-                "cy": view.image.height / 2,
-            }
-        )
+        frame = {
+            "file_path": file,
+            "transform_matrix": view.camera.camera_to_world_opengl.tolist(),
+            "w": size,
+            "h": view.image.height,
+            "fl_x": focal,
+            "fl_y": focal,
+            "cx": size / 2,
+            "cy": view.image.height / 2,
+        }
+        if masks is not None:
+            frame["mask_path"] = masks[i]
+        if depths is not None:
+            frame["depth_file_path"] = depths[i]
+        frames.append(frame)
     document: dict[str, Any] = {"camera_model": "OPENCV", "frames": frames}
     if frames and len({(f["w"], f["fl_x"]) for f in frames}) == 1:
         document |= {k: frames[0][k] for k in ("w", "h", "fl_x", "fl_y", "cx", "cy")}
         document["camera_angle_x"] = math.radians(views[0].camera.fov)
+    if points is not None:
+        document["ply_file_path"] = points
     return document
+
+
+HELD_BACK = 8
+"""Every so manieth view is for testing, as trainers do."""
+
+
+def split_transforms(views: Sequence[View], files: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """``transforms_train``, ``_val`` and ``_test.json`` as NeRF's synthetic scenes and the original 3DGS trainer have
+    them: one field of view for all, file paths without ending.
+
+    Every eighth view is for testing (of fewer than eight the last, where there are two), and for validation too. Empty
+    where the views' fields of view differ, which these files cannot say.
+    """
+    if len({view.camera.fov for view in views}) != 1:
+        return {}
+    count = len(views)
+    test = [i for i in range(count) if i % HELD_BACK == HELD_BACK - 1] or ([count - 1] if count > 1 else [])
+    train = [i for i in range(count) if i not in test]
+
+    def document(chosen: list[int]) -> dict[str, Any]:
+        return {
+            "camera_angle_x": math.radians(views[0].camera.fov),
+            "frames": [
+                {
+                    "file_path": f"./{files[i].removesuffix('.png')}",
+                    "transform_matrix": views[i].camera.camera_to_world_opengl.tolist(),
+                }
+                for i in chosen
+            ],
+        }
+
+    return {
+        "transforms_train.json": document(train),
+        "transforms_val.json": document(test),
+        "transforms_test.json": document(test),
+    }

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 
-from .caster import Floats, Hits, make_caster
+from .caster import make_caster
+from .hits import Floats, Hits
 from .picture import Shader
 
 PADDING = 4
@@ -46,7 +47,11 @@ def textured(
     nearest = ndimage.distance_transform_edt(~met.reshape(size, size), return_distances=False, return_indices=True)
     picture = picture.reshape(size, size, 3)[tuple(nearest)]
     material = trimesh.visual.material.PBRMaterial(
-        baseColorTexture=Image.fromarray(picture), metallicFactor=0.0, roughnessFactor=0.9, name="orbitview"
+        baseColorTexture=Image.fromarray(picture),
+        baseColorFactor=[255, 255, 255, 255],  # beside a texture, OBJ's Kd must be 1
+        metallicFactor=0.0,
+        roughnessFactor=0.9,
+        name="orbitview",
     )
     return trimesh.Trimesh(
         vertices[source],

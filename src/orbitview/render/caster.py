@@ -1,42 +1,14 @@
-"""What a ray meets first: the one interface that rendering, visibility and training data stand on."""
+"""A caster for a mesh: Embree where its wheel exists, NumPy elsewhere."""
 
 from __future__ import annotations
 
 import importlib.util
-from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..errors import InvalidRequest
-
-Floats = NDArray[np.float32]
-Ints = NDArray[np.int32]
-
-
-@dataclass
-class Hits:
-    """First hits of N rays.
-
-    Attributes:
-        face: (N,) index of the face, -1 where the ray meets nothing.
-        u, v: (N,) barycentric weights of the face's second and third corner.
-        distance: (N,) along the direction as given (not normalised); infinite where nothing is met.
-    """
-
-    face: Ints
-    u: Floats
-    v: Floats
-    distance: Floats
-
-
-class Caster(Protocol):
-    """A triangle mesh that answers rays."""
-
-    def cast(self, origins: Floats, directions: Floats) -> Hits:
-        """First hits. ``origins`` is (N, 3), or (3,) where all rays start at one point (a camera)."""
-        ...
+from .hits import Caster, Floats, Hits, Ints
+from .rasteriser import NumpyCaster
 
 
 class EmbreeCaster:
@@ -47,8 +19,13 @@ class EmbreeCaster:
         from embreex.mesh_construction import TriangleMesh
 
         self._scene = rtcore_scene.EmbreeScene()
-        triangles = np.ascontiguousarray(vertices.astype(np.float32)[faces])
-        self._mesh = TriangleMesh(self._scene, triangles)
+        self._triangles = np.ascontiguousarray(vertices.astype(np.float32)[faces])
+        self._mesh = TriangleMesh(self._scene, self._triangles)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # Embree's own tree cannot be pickled; it is built again in milliseconds.
+        count = len(self._triangles)
+        return EmbreeCaster, (self._triangles.reshape(-1, 3), np.arange(3 * count, dtype=np.int32).reshape(-1, 3))
 
     def cast(self, origins: Floats, directions: Floats) -> Hits:
         directions = np.ascontiguousarray(directions, np.float32)
@@ -74,6 +51,4 @@ def make_caster(vertices: Floats, faces: Ints, backend: str = "auto") -> Caster:
         backend = "embree" if importlib.util.find_spec("embreex") else "numpy"
     if backend == "embree":
         return EmbreeCaster(vertices, faces)
-    from .rasteriser import NumpyCaster
-
     return NumpyCaster(vertices, faces)

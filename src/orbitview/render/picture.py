@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ..cameras import Camera
-from ..views import View
-from .caster import Caster, Floats, Hits
+from ..view import View
+from .hits import Caster, Floats, Hits
 
 Shader = Callable[[Hits, Floats], Floats]
 """Colour (N, 3) in [0, 1] of hits at world points (N, 3)."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from .caster import Floats, Hits, Ints
+from .hits import Floats, Hits, Ints
 
 _PAIRS = 2_000_000
 """Triangle-ray pairs tested at a time; bounds memory."""

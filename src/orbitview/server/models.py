@@ -6,6 +6,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from ..formats import Format, Kind
+
 
 class CameraModel(BaseModel):
     """A camera on an orbit around the object, angles in degrees."""
@@ -17,6 +19,53 @@ class CameraModel(BaseModel):
         None, description="In bounding-box diagonals; null: far enough to see the whole object."
     )
     fov: float = Field(30, ge=1, le=120)
+
+
+class OutputModel(BaseModel):
+    """How files are made."""
+
+    model_config = ConfigDict(extra="forbid")
+    turntable_size: int = Field(512, ge=32, le=2048, description="Side of turntables and frames in pixels.")
+    frames: int = Field(36, ge=4, le=360, description="Of one turn.")
+    seconds: float = Field(2.0, ge=0.2, le=60, description="That an animation's turn takes.")
+    elevations: list[float] = Field(
+        [15.0], min_length=1, max_length=8, description="Of the turning camera; a row of frames for each."
+    )
+    start: float = Field(0.0, ge=-360, le=360, description="Azimuth of the first frame.")
+    direction: Literal["clockwise", "counterclockwise"] = "clockwise"
+    easing: Literal["linear", "smooth"] = "linear"
+    frame_type: Literal["jpg", "webp", "png"] = "jpg"
+    frame_name: str = Field("", max_length=100, description="Such as {name}-{index:02d}, or {row} with several rows.")
+    object_name: str = Field("object", max_length=100, description="{name} of frames, and the title of spin.html.")
+    object_height: str | None = Field(None, description="Real height such as 12cm; meshes come in real units.")
+    object_width: str | None = Field(None, description="Real width instead.")
+    object_length: str | None = Field(None, description="Real length (front to back) instead.")
+    faces: int | None = Field(None, ge=100, le=1_000_000, description="Most triangles of a mesh.")
+    texture: int | None = Field(None, ge=64, le=4096, description="Side of a mesh's texture in pixels.")
+
+
+class FormatModel(BaseModel):
+    """What ``formats`` may name."""
+
+    name: Format
+    kind: Kind = Field(description="turn and mesh need an engine with geometry.")
+    file: str = Field(description="The file made; a folder comes as a zip of its name; empty where there are several.")
+    summary: str
+
+
+class FilesRequest(BaseModel):
+    """What to make of a finished job's object, without running the engine again."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"formats": ["usdz", "3mf"], "output": {"object_height": "12cm"}}]},
+    )
+    formats: list[Format] = Field(min_length=1)
+    background: str = "white"
+    output: OutputModel | None = None
+    webhook: str | None = None
+    track_id: str | None = None
+    priority: int = Field(10, ge=1, le=100, description="Lower runs first among the key's own jobs.")
 
 
 class ViewsRequest(BaseModel):
@@ -36,9 +85,8 @@ class ViewsRequest(BaseModel):
     height: int = Field(960, ge=64, le=1024)
     background: str = "white"
     elevation: float | None = Field(None, ge=-90, le=90, description="Of the picture's camera, if known.")
-    formats: list[
-        Literal["grid", "views", "turntable", "turntable-mp4", "turntable-gif", "turntable-sheet", "glb", "zip"]
-    ] = []
+    formats: list[Format] = []
+    output: OutputModel | None = None
     seed: int | None = Field(None, ge=0, le=2**53)
     num_inference_steps: int | None = Field(None, ge=1, le=100)
     guidance_scale: float | None = Field(None, ge=1, le=20)

@@ -13,7 +13,7 @@ from ..cameras import DEFAULT_RIG, Camera, rig
 from ..engines import get_engine
 from ..errors import InvalidImage, InvalidRequest, OrbitviewError
 from ..images import load_image
-from ..outputs import FORMATS, parse_background
+from ..outputs import FORMATS, output_options, parse_background
 from ..storage import Storage
 
 Row = dict[str, Any]
@@ -110,6 +110,7 @@ def read_request(body: Row, storage: Storage, most_steps: int = 50) -> Row:
     cameras = _cameras(reader)
     count = len(cameras) if isinstance(cameras, list) else 6
     formats = _formats(reader)
+    output = _output(reader)
     request: Row = {
         "engine": engine,
         "cameras": cameras,
@@ -127,6 +128,8 @@ def read_request(body: Row, storage: Storage, most_steps: int = 50) -> Row:
         "steps_sent": steps if steps is not None else 50,
         "guidance_sent": (int(guidance) if guidance == int(guidance) else guidance) if guidance is not None else 4,
     }
+    if output:
+        request["output"] = output
     # The hosted service's own defaults are no wish of the caller's: an engine without steps need not report them.
     features = get_engine(engine).info.features if "engine" not in reader.errors else frozenset()
     for name, value, feature in (("steps", steps, "steps"), ("guidance", guidance, "guidance")):
@@ -179,6 +182,48 @@ def _formats(reader: Reader) -> list[str]:
         reader.fail("formats", f"The formats field may name: {', '.join(FORMATS)}.")
         return []
     return list(dict.fromkeys(names))
+
+
+def _output(reader: Reader) -> Row:
+    given = reader.body.get("output", {})
+    if not isinstance(given, dict):
+        reader.fail("output", "The output field must be an object.")
+        return {}
+    return check_output(given, reader)
+
+
+def check_output(given: Row, reader: Reader) -> Row:
+    """How files are made, as far as it is said; what is wrong is noted under ``output``."""
+    told = {name: value for name, value in given.items() if value is not None}
+    try:
+        output_options({k: tuple(v) if isinstance(v, list) else v for k, v in told.items()})
+    except OrbitviewError as error:
+        reader.fail("output", str(error))
+    return told
+
+
+def read_files_request(body: Row, job: Row, scene: str) -> Row:
+    """A request for further files of a finished job.
+
+    Args:
+        body: formats, background and output.
+        job: the finished job's own request.
+        scene: the key of its scene.
+
+    Raises:
+        BadFields: with every wrong field.
+    """
+    reader = Reader(body)
+    background = reader.text("background") or "white"
+    try:
+        parse_background(background)
+    except OrbitviewError as error:
+        reader.fail("background", str(error))
+    formats, output = _formats(reader), _output(reader)
+    reader.done()
+    # Its picture is the first job's to delete.
+    image = {name: value for name, value in job["image"].items() if name != "temporary"}
+    return job | {"image": image, "scene": scene, "formats": formats, "background": background, "output": output}
 
 
 def take_image(image: object, storage: Storage) -> Row:

@@ -14,10 +14,21 @@ from starlette.concurrency import run_in_threadpool
 
 from ..engines import describe_engines
 from ..errors import InvalidRequest, OrbitviewError
-from ..jobs.answers import artefacts
+from ..formats import ABOUT
+from ..jobs.answers import artefacts, scene_of
 from ..jobs.queue import JobQueue
-from .models import DeliveryModel, EngineModel, JobModel, JobPage, Problem, UploadModel, ViewsRequest
-from .requests import read_request
+from .models import (
+    DeliveryModel,
+    EngineModel,
+    FilesRequest,
+    FormatModel,
+    JobModel,
+    JobPage,
+    Problem,
+    UploadModel,
+    ViewsRequest,
+)
+from .requests import read_files_request, read_request
 from .v5 import _webhook, read_body, store_upload, wait_for
 
 router = APIRouter(prefix="/v1", tags=["Views"])
@@ -107,6 +118,48 @@ async def create_views(
     job = await run_in_threadpool(
         _submit, queue, wanted, key["id"], _webhook(fields), body.track_id, idempotency_key, body.priority
     )
+    seconds = _wait(prefer)
+    if seconds:
+        job = await wait_for(queue, job, seconds)
+        response.headers["Preference-Applied"] = "wait"
+    if job["status"] not in ("queued", "processing"):
+        response.status_code = 200
+    response.headers["Location"] = f"/v1/jobs/{job['id']}"
+    return await run_in_threadpool(present, job, queue)
+
+
+@router.post(
+    "/jobs/{job_id}/files",
+    status_code=202,
+    response_model=JobModel,
+    responses={200: {"model": JobModel, "description": "Done (Prefer: wait)"}, **PROBLEMS},
+)
+async def create_files(
+    job_id: int,
+    body: FilesRequest,
+    request: Request,
+    response: Response,
+    key: Key,
+    prefer: Annotated[str | None, Header(description="wait or wait=SECONDS, as for POST /v1/views.")] = None,
+) -> Row:
+    """Queue a job that makes further files of a finished one's object, without running the engine again."""
+    queue: JobQueue = request.app.state.queue
+    await run_in_threadpool(request.app.state.gate.admit, key)
+
+    def accept() -> Row:
+        before = _job(queue, job_id, key)
+        scene = scene_of(before)
+        if scene is None:
+            raise InvalidRequest(
+                "This job has no kept object.",
+                hint="It has not succeeded, its engine has no geometry, or it made further files itself.",
+                field="job_id",
+            )
+        fields = body.model_dump(exclude_none=True)
+        wanted = read_files_request(fields, json.loads(before["request"]), scene)
+        return queue.submit(wanted, key["id"], webhook=_webhook(fields), track_id=body.track_id, priority=body.priority)
+
+    job = await run_in_threadpool(accept)
     seconds = _wait(prefer)
     if seconds:
         job = await wait_for(queue, job, seconds)
@@ -278,6 +331,15 @@ async def upload_image(request: Request, key: Key) -> Row:
 def list_engines(key: Key) -> list[Row]:
     """What is installed, and whether it can run here."""
     return describe_engines()
+
+
+@router.get("/formats", response_model=list[FormatModel], responses=PROBLEMS)
+def list_formats(key: Key) -> list[Row]:
+    """What can be made."""
+    return [
+        {"name": name, "kind": about.kind, "file": about.file, "summary": about.summary}
+        for name, about in ABOUT.items()
+    ]
 
 
 def problem(error: OrbitviewError) -> JSONResponse:

@@ -87,6 +87,7 @@ class LiftEngine(_Embedded):
         licence="Apache-2.0 (code and weights)",
         features=frozenset({"cameras", "input_camera", "steps", "mesh"}),
         rank=10,
+        options=frozenset({"renderer", "symmetry"}),
     )
 
     def __init__(self) -> None:
@@ -114,6 +115,7 @@ class InflateEngine(_Embedded):
         licence="Apache-2.0",
         features=frozenset({"cameras", "input_camera", "mesh"}),
         rank=1,
+        options=frozenset({"renderer"}),
     )
 
     def _predict(self, framed: Framed, request: EngineRequest) -> Guess:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from copy import copy
+from dataclasses import replace
 from functools import cached_property
 
 import cv2
@@ -43,6 +44,11 @@ class LiftScene:
         self.framed, self.guess, self.frustum, self.backend = framed, guess, frustum, backend
         self._texture = framed.texture
         self._set(world, faces)
+
+    def __getstate__(self) -> dict[str, object]:
+        # Copies and kept scenes go without the cells and the frame, which nothing needs once the surface is there.
+        cells = np.zeros((0, 0, 0), np.float32)
+        return self.__dict__ | {"framed": None, "guess": replace(self.guess, logits=cells)}
 
     def _set(self, vertices: Floats, faces: NDArray[np.int32]) -> None:
         # A right-handed world seen through (u, v, s) turns marching cubes' winding over.

@@ -40,13 +40,13 @@ class ColouredMesh:
         placed = camera.around(float(np.linalg.norm(self.vertices, axis=1).max()))
         return render(self.vertices, self.faces, self.normals, self._caster, self.shade, placed, size)
 
-    def mesh(self) -> trimesh.Trimesh:
+    def mesh(self, texture: int = 1024, most_faces: int = 12_000) -> trimesh.Trimesh:
         """For export, textured by one small picture: a texel for each vertex would not survive decimation."""
         from ...render.atlas import textured
 
         plain = trimesh.Trimesh(self.vertices, self.faces, process=False)
-        if len(self.faces) > 12_000:
-            plain = plain.simplify_quadric_decimation(face_count=12_000)
+        if len(self.faces) > most_faces:
+            plain = plain.simplify_quadric_decimation(face_count=most_faces)
         vertices, faces = np.asarray(plain.vertices, np.float32), np.asarray(plain.faces, np.int32)
         from scipy.spatial import cKDTree
 
@@ -55,7 +55,7 @@ class ColouredMesh:
         def shade(hits: Hits, points: Floats) -> Floats:
             return np.asarray(self.colours[tree.query(points)[1]], np.float32)
 
-        return textured(vertices, faces, np.asarray(plain.vertex_normals, np.float32), shade, 1024)
+        return textured(vertices, faces, np.asarray(plain.vertex_normals, np.float32), shade, texture)
 
 
 class TripoSREngine:
@@ -75,6 +75,7 @@ class TripoSREngine:
             licence="MIT (code and weights)",
             features=frozenset({"cameras", "mesh"}),
             rank=8,
+            options=frozenset({"resolution"}),
         )
 
     def readiness(self) -> Readiness:

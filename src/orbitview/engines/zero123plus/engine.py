@@ -50,6 +50,7 @@ class Zero123PlusEngine:
             features=frozenset({"seed", "steps", "guidance", "prompt", "negative_prompt", "batch"}),
             rig=f"zero123plus-{self.version}",
             rank=5,
+            options=frozenset({"keep_grey"}),
         )
 
     def readiness(self) -> Readiness:

@@ -75,6 +75,12 @@ async function loadEngines() {
     ...engines.map((engine) => h("option", { value: engine.name, disabled: !engine.ready }, engine.ready ? engine.name : `${engine.name}: ${engine.reason}`)));
   fitOptions();
 }
+const ALWAYS = ["grid", "views", "turntable-sheet", "glb"]; // what the tabs show
+async function loadFormats() {
+  const formats = await call("GET", "/v1/formats");
+  $("formats").replaceChildren(...formats.filter((format) => !ALWAYS.includes(format.name)).map((format) =>
+    h("label", { title: format.summary }, h("input", { type: "checkbox", name: "formats", value: format.name }), ` ${format.name}`)));
+}
 form.engine.addEventListener("change", fitOptions);
 
 function request() {
@@ -120,6 +126,7 @@ form.addEventListener("submit", async (event) => {
   tell({ stage: "start", percent: 0 });
   $("go").disabled = true;
   try {
+    await ready; // what the engine can do decides what is asked for
     const body = request();
     const job = await call("POST", "/v1/views", body);
     current.id = job.id;
@@ -206,16 +213,16 @@ $("key-open").addEventListener("click", openKey);
 $("key-dialog").addEventListener("close", () => {
   if ($("key-dialog").returnValue !== "save") return;
   key.set($("key").value.trim());
-  start();
+  ready = start();
 });
 
 async function start() {
   show($("problem"), false);
   try {
-    await loadEngines();
+    await Promise.all([loadEngines(), loadFormats()]);
     await loadGallery();
   } catch (error) {
     complain(error);
   }
 }
-start();
+let ready = start();

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from PIL import Image, ImageColor
 
-from ..errors import InvalidRequest
+from .errors import InvalidRequest
 
 MAX_SIDE = 1024
 

@@ -1,0 +1,263 @@
+"""``orbitview generate``."""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from ..cameras import DEFAULT_FOV, Camera
+from ..errors import InvalidRequest, OrbitviewError
+from ..formats import ABOUT, FORMATS, GEOMETRY, Format
+from ..kept import SCENE, pack_scene
+from ..outputs import OutputOptions, write_format, zip_folder
+from ..progress import Progress, part
+from ..views import ViewSet
+from .console import complain, progress_bar, say
+from .folder import check_folder, digest, fresh_folder, is_done, write_note
+from .pictures import STDIN, name_of, result_folders
+
+STDOUT = Path("-")
+
+
+@dataclass
+class Batch:
+    """What one command makes of each picture.
+
+    Attributes:
+        engine: keywords of :func:`orbitview.generate`.
+        formats: beside grid and views.
+        options: of files, with ``name`` still open.
+    """
+
+    out: Path
+    engine: dict[str, Any]
+    formats: list[Format]
+    options: dict[str, Any]
+    force: bool = False
+    skip_existing: bool = False
+    keep_scene: bool = True
+    as_json: bool = False
+    counts: Counter[str] = field(default_factory=Counter)
+
+    def check(self, pictures: int) -> None:
+        """Refuse what cannot work, before the first picture.
+
+        Raises:
+            InvalidRequest, EngineUnavailable: with the option at fault.
+        """
+        from ..checks import check_numbers, input_camera_of, list_cameras
+        from ..engines import get_engine
+
+        asked = self.engine
+        check_numbers(asked["size"], asked["seed"], asked["num_inference_steps"], asked["guidance_scale"])
+        input_camera_of(asked["input_camera"])
+        info = get_engine(asked["engine"]).info
+        list_cameras(asked["cameras"], info)
+        if asked["matte"] not in ("auto", "alpha", "none"):
+            raise InvalidRequest(f"There is no matte {asked['matte']!r}.", hint="Use auto, alpha or none.")
+        OutputOptions(**self.options)
+        if "mesh" not in info.features and (wrong := [name for name in self.formats if name in GEOMETRY]):
+            raise InvalidRequest(
+                f"The engine {info.name} cannot make {wrong[0]}: it has no geometry.", hint="Use lift, for instance."
+            )
+        if self.out == STDOUT:
+            if pictures > 1:
+                raise InvalidRequest("Only one picture's results go to stdout.", hint="Name a folder with --out.")
+            if self.as_json:
+                raise InvalidRequest("--json and results cannot both go to stdout.", hint="Name a folder with --out.")
+            if sys.stdout.isatty():
+                raise InvalidRequest("Results do not go to a terminal.", hint="Pipe them on, or name a folder.")
+        else:
+            check_folder(self.out)
+
+    def run(self, paths: list[Path]) -> list[dict[str, Any]]:
+        """Every picture, one after the other; a failing one does not stop the rest."""
+        folders = [STDOUT] if self.out == STDOUT else result_folders(paths, self.out)
+        results = []
+        with progress_bar(self.as_json) as track:
+            for number, (path, folder) in enumerate(zip(paths, folders, strict=True)):
+                with track(name_of(path), number, len(paths)) as show:
+                    results.append(self._one(path, folder, show))
+        self._summary(len(paths))
+        return results
+
+    def _one(self, path: Path, folder: Path, show: Progress) -> dict[str, Any]:
+        shown = str(path)
+        try:
+            content = _read(path)
+            run = digest(content, self._asked())
+            if self.skip_existing and folder != STDOUT and is_done(folder, run):
+                self.counts["skipped"] += 1
+                if not self.as_json:
+                    say(f"{shown}: skipped, its results are in {folder}")
+                return {"image": shown, "folder": str(folder), "skipped": True}
+            views = self._views(content, part(show, 0.0, 0.5 if self.formats else 0.95))
+            rest = part(show, 0.5, 0.95)
+            if folder == STDOUT:
+                with tempfile.TemporaryDirectory(prefix="orbitview-") as work:
+                    made = self._write(views, Path(work), path, rest)
+                    sys.stdout.buffer.write(self._single(Path(work), made).read_bytes())
+                    sys.stdout.buffer.flush()
+            else:
+                with fresh_folder(folder, self.force) as work_folder:
+                    made = self._write(views, work_folder, path, rest)
+                    write_note(work_folder, run, shown, self._asked(), made)
+        except Exception as failure:
+            error = _told(failure)
+            self.counts["failed"] += 1
+            if not self.as_json:
+                complain(error, shown)
+            about = {"code": error.code, "message": error.message, "hint": error.hint}
+            return {"image": shown, "error": about}
+        self.counts["done"] += 1
+        if not self.as_json:
+            self._report(shown, folder, views.meta, len(made))
+        return {
+            "image": shown,
+            "folder": str(folder),
+            "meta": views.meta,
+            "files": {name: str(folder / name) for name in made},
+        }
+
+    def _views(self, content: bytes, progress: Progress) -> ViewSet:
+        from ..api import generate
+
+        return generate(content, progress=progress, **self.engine)
+
+    def _write(self, views: ViewSet, work: Path, path: Path, progress: Progress) -> list[str]:
+        """Every file into ``work``; returns their names."""
+        side = (640, 960) if len(views) == 6 else (960, 960)
+        name = plain_name(name_of(path))
+        options = OutputOptions(width=side[0], height=side[1], **self.options | {"object_name": name})
+        made: list[str] = []
+        formats: list[Format] = ["views", "grid", *(name for name in self.formats if name != "zip")]
+        for i, kind in enumerate(dict.fromkeys(formats)):
+            share = part(progress, i / len(formats), (i + 1) / len(formats))
+            made += write_format(views, kind, work, options=options, progress=share)
+        if "zip" in self.formats:
+            zip_folder(work, work / "views.zip", made)
+            made.append("views.zip")
+        scene = pack_scene(views) if self.keep_scene and self.out != STDOUT else None
+        if scene is not None:
+            (work / SCENE).write_bytes(scene)
+            made.append(SCENE)
+        return list(dict.fromkeys(made))
+
+    def _single(self, work: Path, made: list[str]) -> Path:
+        """The file for stdout: the grid, the one format asked for, or a zip where it takes several files."""
+        if not self.formats:
+            return work / "grid.png"
+        file = ABOUT[self.formats[0]].file
+        if len(self.formats) == 1 and file in made and self.formats[0] != "obj":
+            return work / file
+        return zip_folder(work, work / "all.zip", [name for name in made if name != "views.zip"])
+
+    def _asked(self) -> dict[str, Any]:
+        cameras = self.engine["cameras"]
+        listed = cameras if isinstance(cameras, str) else [str(camera) for camera in cameras]
+        options = {name: value for name, value in self.options.items() if value is not None}
+        return {**self.engine, "cameras": listed, "formats": sorted(self.formats), **options}
+
+    def _report(self, shown: str, folder: Path, meta: dict[str, Any], count: int) -> None:
+        note = f", without effect here: {', '.join(meta['ignored'])}" if meta.get("ignored") else ""
+        say(f"{shown}: engine {meta['engine']}, {meta['seconds']} s, seed {meta['seed']}{note}", "green", "✓")
+        if folder != STDOUT:
+            say(f"  {folder / 'grid.png'} and {count - 1} more files")
+
+    def _summary(self, total: int) -> None:
+        if total > 1 and not self.as_json:
+            parts = [f"{self.counts[name]} {name}" for name in ("done", "skipped", "failed") if self.counts[name]]
+            say(f"{total} pictures: {', '.join(parts)}; results in {self.out}")
+
+    def finish(self, results: list[dict[str, Any]]) -> None:
+        """Print JSON where it was asked for; exit code 1 if a picture failed."""
+        if self.as_json:
+            print(json.dumps(results, indent=1))
+        if self.counts["failed"]:
+            raise typer.Exit(1)
+
+
+def _told(failure: Exception) -> OrbitviewError:
+    """What to say of a failed picture. One that breaks an engine must not stop the hundred after it."""
+    if isinstance(failure, OrbitviewError):
+        return failure
+    if isinstance(failure, BrokenPipeError):
+        raise failure
+    if isinstance(failure, OSError):
+        return OrbitviewError(f"The files cannot be written: {failure.strerror or failure}.", hint="Is the disk full?")
+    return OrbitviewError(
+        f"The engine failed: {type(failure).__name__}: {str(failure)[:200]}.", hint="Try another picture or engine."
+    )
+
+
+def _read(path: Path) -> bytes:
+    """A picture's bytes, of a file or of stdin.
+
+    Raises:
+        InvalidImage: it cannot be read, or is too large.
+    """
+    from ..errors import InvalidImage
+    from ..images.decode import MAX_BYTES
+
+    try:
+        if path == STDIN:
+            content = sys.stdin.buffer.read(MAX_BYTES + 1)
+        else:
+            with path.open("rb") as file:
+                content = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise InvalidImage(f"Cannot read {path}: {error.strerror or error}.", field="image") from error
+    if not content:
+        raise InvalidImage("There is nothing on stdin." if path == STDIN else f"{path} is empty.", field="image")
+    if len(content) > MAX_BYTES:
+        raise InvalidImage(f"{path} is larger than {MAX_BYTES >> 20} MB.", field="image")
+    return content
+
+
+def plain_name(name: str) -> str:
+    """A file name's characters that every system and tool takes."""
+    return "".join(c if c.isalnum() or c in "-_" else "-" for c in name).strip("-") or "object"
+
+
+def parse_camera(text: str) -> Camera:
+    """``azimuth,elevation[,distance[,fov]]``.
+
+    Raises:
+        InvalidRequest: it is not.
+    """
+    try:
+        numbers = [float(number) for number in text.split(",")]
+        azimuth, elevation = numbers[:2]
+        if len(numbers) > 4:
+            raise ValueError(text)
+    except ValueError as error:
+        raise InvalidRequest(
+            f"{text!r} is not a camera.",
+            hint="Write azimuth,elevation[,distance[,fov]], for instance 45,20.",
+            field="cameras",
+        ) from error
+    distance, fov = (numbers[2] if len(numbers) > 2 else None), (numbers[3] if len(numbers) > 3 else DEFAULT_FOV)
+    return Camera(azimuth, elevation, distance, fov)
+
+
+def wanted_formats(named: list[str], flags: dict[str, bool]) -> list[Format]:
+    """Formats of ``--format`` (again, or with commas) and of the flags, each once.
+
+    Raises:
+        InvalidRequest: a name that is none.
+    """
+    asked = [part.strip() for text in named for part in text.split(",") if part.strip()]
+    if flags.pop("turntable", False):
+        asked += ["turntable", "turntable-mp4", "turntable-gif"]
+    asked += [name for name, on in flags.items() if on]
+    for name in asked:
+        if name not in FORMATS:
+            raise InvalidRequest(f"There is no format {name!r}.", hint=f"Formats: {', '.join(FORMATS)}.")
+    return [name for name in FORMATS if name in asked and name not in ("grid", "views")]
