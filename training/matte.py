@@ -16,53 +16,14 @@ import cv2
 import numpy as np
 import torch
 from PIL import Image
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from .matte_data import SHADE, SIDE
-from .network import Encoder
 from .running import Running
 from .schedule import Schedule, run_arguments
 from .shards import Packed
-
-
-class Up(nn.Module):
-    """Twice the size, the encoder's skip added, a depthwise-separable convolution."""
-
-    def __init__(self, width: int, skip: int, out: int) -> None:
-        super().__init__()
-        self.reduce, self.skip = nn.Conv2d(width, out, 1), nn.Conv2d(skip, out, 1)
-        self.norm0, self.norm1 = nn.BatchNorm2d(out), nn.BatchNorm2d(out)
-        self.conv = nn.Conv2d(out, out, 3, padding=1, bias=False)
-
-    def forward(self, x: Tensor, skip: Tensor) -> Tensor:
-        x = F.interpolate(self.reduce(x), scale_factor=2.0, mode="bilinear", align_corners=False)
-        x = F.relu(self.norm0(x + self.skip(skip)))
-        return F.relu(x + self.norm1(self.conv(x)))
-
-
-class MatteNetwork(nn.Module):
-    """Photograph (B, 3, S, S) in [-1, 1], S a multiple of 32, to alpha logits (B, 1, S/2, S/2)."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.encoder = Encoder()
-        e = self.encoder.widths
-        self.neck = nn.Sequential(nn.Conv2d(e[4], 192, 1), nn.BatchNorm2d(192), nn.ReLU())
-        self.whole = nn.Sequential(nn.Linear(192, 192), nn.ReLU(), nn.Linear(192, 192))
-        self.up16, self.up8 = Up(192, e[3], 128), Up(128, e[2], 64)
-        self.up4, self.up2 = Up(64, e[1], 32), Up(32, e[0], 24)
-        self.last = nn.Conv2d(24, 1, 1)
-        nn.init.constant_(self.last.bias, -1.0)
-
-    def forward(self, photograph: Tensor) -> Tensor:
-        # The encoder takes a fourth channel (the other network's matte), here always empty.
-        f = self.encoder(F.pad(photograph, (0, 0, 0, 0, 0, 1)))
-        x = self.neck(f[4])
-        x = x + self.whole(x.mean((2, 3)))[:, :, None, None]
-        x = self.up2(self.up4(self.up8(self.up16(x, f[3]), f[2]), f[1]), f[0])
-        out: Tensor = self.last(x)
-        return out
+from .u2net import MEAN, SPREAD, MatteNetwork
 
 
 def smooth_noise(rng: np.random.Generator, side: int, cells: int) -> np.ndarray:
@@ -156,14 +117,21 @@ class Composites(Packed):
                 yield photograph, alpha
 
 
+def as_seen(photograph: Tensor) -> Tensor:
+    """(B, 3, S, S) in [-1, 1] as the network takes it: brightest value 1, ImageNet's mean and spread."""
+    bright = photograph * 0.5 + 0.5
+    bright = bright / bright.amax((1, 2, 3), keepdim=True).clamp(min=1e-3)
+    return (bright - torch.tensor(MEAN)[:, None, None]) / torch.tensor(SPREAD)[:, None, None]
+
+
 def losses(logits: Tensor, alpha: Tensor) -> tuple[Tensor, Tensor]:
-    """Cross entropy (heavier at the outline) plus soft IoU; and the IoU of the cut at one half."""
-    true = F.avg_pool2d(alpha, 2)
-    edge = F.max_pool2d(true, 5, 1, 2) + F.max_pool2d(-true, 5, 1, 2)
+    """Cross entropy (heavier at the outline) plus soft IoU, of all heads; and the first one's IoU of the cut."""
+    edge = F.max_pool2d(alpha, 9, 1, 4) + F.max_pool2d(-alpha, 9, 1, 4)
+    true = alpha.expand_as(logits)
     cross = F.binary_cross_entropy_with_logits(logits, true, reduction="none")
     found = torch.sigmoid(logits)
-    shared, either = (found * true).sum((1, 2, 3)), (found + true - found * true).sum((1, 2, 3))
-    hard, sure = logits > 0, true > 0.5
+    shared, either = (found * true).sum((2, 3)), (found + true - found * true).sum((2, 3))
+    hard, sure = logits[:, :1] > 0, alpha > 0.5
     iou = (hard & sure).sum((1, 2, 3)) / (hard | sure).sum((1, 2, 3)).clamp(min=1)
     return (cross * (1 + 2 * edge)).mean() + 0.5 * (1 - shared / either).mean(), iou.mean()
 
@@ -182,7 +150,9 @@ def split_photographs(folder: Path) -> tuple[list[np.ndarray], list[np.ndarray]]
 def validate(network: MatteNetwork, checking: Composites, most: int = 320) -> dict[str, float]:
     """Loss and IoU on unseen families of objects before unseen photographs, always the same pictures."""
     network.eval()
-    found = [losses(network(p), a) for (p, a), _ in zip(checking.batches(16, 7), range(most // 16), strict=False)]
+    found = [
+        losses(network(as_seen(p)), a) for (p, a), _ in zip(checking.batches(16, 7), range(most // 16), strict=False)
+    ]
     network.train()
     return {k: round(float(np.mean([f[i] for f in found])), 4) for i, k in enumerate(("loss", "iou"))}
 
@@ -191,7 +161,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("shards", type=Path)
     parser.add_argument("backgrounds", type=Path, help="folder of photographs")
-    run_arguments(parser, rate=1e-3, decay=0.5)
+    parser.add_argument("--start", type=Path, help="the published u2netp.onnx to start from, see training.u2net")
+    run_arguments(parser, rate=1e-4, decay=0.5)
     options = parser.parse_args(arguments)
     torch.set_num_threads(options.threads)
     torch.manual_seed(0)
@@ -200,27 +171,18 @@ def main(arguments: list[str] | None = None) -> None:
     training, checking = Composites(options.shards, "matte", known), Composites(options.shards, "matteval", unknown)
 
     def optimiser_of(network: MatteNetwork) -> torch.optim.Optimizer:
-        groups = [
-            {
-                "params": [p for n, p in network.named_parameters() if n.startswith("encoder.") == e],
-                "scale": 0.3 if e else 1.0,
-            }
-            for e in (False, True)
-        ]
+        groups = [{"params": list(network.parameters()), "scale": 1.0}]
         return torch.optim.AdamW(groups, lr=options.rate, betas=(0.9, 0.98), weight_decay=0.01)
 
-    run = Running(
-        options.run,
-        MatteNetwork(),
-        lambda network: network.encoder.load_imagenet(),
-        optimiser_of,
-        keep=0.998,
-        buffers=True,
-    )
+    def begin(network: MatteNetwork) -> None:
+        if options.start is not None:
+            network.load_published(options.start)
+
+    run = Running(options.run, MatteNetwork(), begin, optimiser_of, keep=0.998, buffers=True)
     schedule, recent = Schedule(options, warm=100), []
     for photograph, alpha in training.batches(options.batch, seed=run.step + 1):
         schedule.step(run.optimiser)
-        loss, iou = losses(run.network(photograph.contiguous(memory_format=torch.channels_last)), alpha)
+        loss, iou = losses(run.network(as_seen(photograph).contiguous(memory_format=torch.channels_last)), alpha)
         run.learn(loss, len(photograph))
         recent.append((float(loss.detach()), float(iou)))
         if schedule.due:

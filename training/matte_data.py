@@ -20,7 +20,7 @@ from orbitview.render import Hits
 from .data import Light, Sample, Task, object_arguments, pack, shuffled, work_on
 from .objects import Solid, is_validation
 
-SIDE = 224
+SIDE = 320
 """Side of the stored pictures."""
 SHADE = SIDE // 2
 """Side of the stored shadows."""

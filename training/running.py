@@ -21,7 +21,7 @@ class Running(Generic[Network]):
         begin: fills a new network's weights.
         optimiser: makes the optimiser.
         keep: the mean's memory once it is long enough.
-        buffers: the mean takes the batch norms' statistics from the network; else they are measured, see ``calibrate``.
+        buffers: the mean takes the batch norms' statistics from the network; else they are measured.
     """
 
     def __init__(

@@ -214,8 +214,10 @@ class Drawn:
         middle, diagonal = (low + high) / 2, (high - low).norm(dim=1, keepdim=True)
         place = (q - middle[owner]) / diagonal[owner]
         self._undo = torch.cat(
-            [diagonal, middle, put(taper)[:, None], put(bend), torch.zeros_like(diagonal)]
-            + [put(np.linalg.inv(stretch).reshape(count, 9)), torch.zeros(count, 3, device=device)],
+            [
+                *(diagonal, middle, put(taper)[:, None], put(bend), torch.zeros_like(diagonal)),
+                *(put(np.linalg.inv(stretch).reshape(count, 9)), torch.zeros(count, 3, device=device)),
+            ],
             1,
         ).contiguous()
 
@@ -280,14 +282,20 @@ class Drawn:
         self._screen = torch.cat([(tangent + 1) / 2, local[:, 2:]], 1).contiguous()
         self._slope, self._width, self._up = slope, 2 * centre * slope, axes[:, 1]
         self._camera = torch.cat(
-            [eye, axes.transpose(1, 2).reshape(count, 9), slope[:, None], centre[:, None]]
-            + [self._width[:, None], torch.zeros(count, 1, device=device)],
+            [
+                *(eye, axes.transpose(1, 2).reshape(count, 9), slope[:, None], centre[:, None]),
+                *(self._width[:, None], torch.zeros(count, 1, device=device)),
+            ],
             1,
         ).contiguous()
 
     def numbers(self) -> Tensor:
         """(B, 5) world up in the camera's axes, logarithms of the window's slope and width."""
         return torch.cat([self._up, torch.log(torch.stack([self._slope, self._width], 1))], 1)
+
+    def cameras(self) -> Tensor:
+        """(B, 16) as the kernels read them: eye, right, down, forward, slope, centre, width, unused."""
+        return self._camera
 
     def picture(self) -> Tensor:
         """(B, 4, RAYS, RAYS) straight colours and alpha in [0, 1]."""

@@ -108,7 +108,7 @@ def main(given: list[str] | None = None) -> None:
         f"{len(training)} objects, {len(checking)} to validate on; ready after {time.time() - began:.0f} s", flush=True
     )
 
-    steady = [p for p in average.parameters()], [p for p in network.parameters()]
+    steady = list(average.parameters()), list(network.parameters())
     begun = shown = time.time()
     seen, recent, first = 0, [], step
     ended = False

@@ -53,9 +53,7 @@ class Block(nn.Module):
         self.enter = Conv(width, WIDTH)
         self.down = nn.ModuleList(Conv(INNER if i else WIDTH, INNER, steps[i]) for i in range(height - 1))
         self.bottom = Conv(INNER, INNER, steps[-1] if dilated else 2)
-        self.up = nn.ModuleList(
-            Conv(2 * INNER, INNER if i else WIDTH, steps[i]) for i in reversed(range(height - 1))
-        )
+        self.up = nn.ModuleList(Conv(2 * INNER, INNER if i else WIDTH, steps[i]) for i in reversed(range(height - 1)))
 
     def forward(self, x: Tensor) -> Tensor:
         whole = self.enter(x)
