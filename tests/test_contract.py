@@ -152,7 +152,7 @@ def test_all_wrong_fields_at_once(server: Server) -> None:
         "temp": "perhaps",
         "engine": "warp",
         "background": "plaid",
-        "formats": ["obj"],
+        "formats": ["hologram"],
         "cameras": [{"azimuth": "left"}],
         "elevation": 99,
     }

@@ -163,7 +163,7 @@ def test_the_outline_tells_the_depth_that_is_left() -> None:
 
 def test_training_improves_resumes_and_ships(parts: Path, tmp_path: Path) -> None:
     common = (parts, tmp_path / "run", "--batch", "4", "--rays", "1024", "--every", "1000", "--threads", "2")
-    for seconds in (1, 40, 1):  # each run ends with a line in the log, and the next takes it up
+    for seconds in (1, 25, 1):  # each run ends with a line in the log, and the next takes it up
         run("training.train", *common, "--seconds", str(seconds), "--outlines", "0.5")
     log = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
     assert log[0]["samples"] < log[1]["samples"] < log[2]["samples"]

@@ -1,8 +1,8 @@
 """Cut the object out: the picture's own alpha where there is one, else where a small network sees an object.
 
-What the network (:mod:`.finder`) is sure of rules; a guided filter (He et al. 2010) carries its cut to the picture's
-own edges at full resolution. An installation without the network goes by colours: the background is what a smooth
-surface through the picture's border explains, what differs from it seeds GrabCut (Rother et al. 2004).
+What the network (:mod:`.finder`) is sure of rules. Before plain paper colours draw the sharper outline, and are taken
+where they agree with it: the background is what a smooth surface through the picture's border explains, what differs
+from it seeds GrabCut (Rother et al. 2004). A guided filter (He et al. 2010) carries the cut to the picture's own edges.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from .finder import likelihood
 Matte = Literal["auto", "alpha", "none"]
 Floats = NDArray[np.float32]
 
+ALIKE = 0.8
+"""Overlap with the network's cut from which colours, which are sharper, may draw the outline before plain paper."""
 _WORK = 400
 """Longest side at which the cut is found; edges are refined at the picture's own size."""
 
@@ -83,9 +85,17 @@ def find_object(rgb: NDArray[np.uint8]) -> Floats:
 
 def _segment(rgb: NDArray[np.uint8], likely: Floats | None) -> Floats:
     """The object's pixels, 0 to 1; ``likely`` is the network's opinion, where there is a network."""
-    if likely is not None:
-        sure = np.clip((likely - 0.2) / 0.6, 0, 1)
-        return np.asarray(np.where(_tidy(likely > 0.5, likely), sure, np.minimum(sure, 0.45)), np.float32)
+    coloured, plain = _by_colours(rgb)
+    if likely is None:
+        return coloured
+    tidy = _tidy(likely > 0.5, likely)
+    if plain and (tidy & (coloured > 0.5)).sum() > ALIKE * (tidy | (coloured > 0.5)).sum():
+        return coloured
+    return np.asarray(np.where(tidy, np.clip((likely - 0.2) / 0.6, 0, 1), np.minimum(likely, 0.45)), np.float32)
+
+
+def _by_colours(rgb: NDArray[np.uint8]) -> tuple[Floats, bool]:
+    """The object's pixels, 0 to 1, by colours alone, and whether the background is plain enough to trust them."""
     lab = cv2.cvtColor(rgb.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
     lab = cv2.GaussianBlur(lab, (0, 0), 0.7)
     distance, noise = _background_distance(lab)
@@ -96,7 +106,7 @@ def _segment(rgb: NDArray[np.uint8], likely: Floats | None) -> Floats:
     border = np.zeros_like(back)
     rim = max(2, min(rgb.shape[:2]) // 60)
     border[:rim], border[-rim:], border[:, :rim], border[:, -rim:] = True, True, True, True
-    plain = (distance[border] < max(5.0, 4 * noise)).mean() > 0.6
+    plain = bool((distance[border] < max(5.0, 4 * noise)).mean() > 0.6)
     mask = np.full(rgb.shape[:2], cv2.GC_PR_FGD, np.uint8)
     if plain:
         far = cv2.distanceTransform((~back).astype(np.uint8), cv2.DIST_L2, 3)
@@ -115,7 +125,7 @@ def _segment(rgb: NDArray[np.uint8], likely: Floats | None) -> Floats:
         not ((mask == cv2.GC_FGD) | (mask == cv2.GC_PR_FGD)).any()
         or not ((mask == cv2.GC_BGD) | (mask == cv2.GC_PR_BGD)).any()
     ):
-        return sure_fore.astype(np.float32)
+        return sure_fore.astype(np.float32), plain
     cv2.setRNGSeed(7)
     models = np.zeros((2, 1, 65))
     cv2.grabCut(np.ascontiguousarray(rgb[..., ::-1]), mask, None, models[0], models[1], 4, cv2.GC_INIT_WITH_MASK)
@@ -123,7 +133,7 @@ def _segment(rgb: NDArray[np.uint8], likely: Floats | None) -> Floats:
     if plain:
         found |= sure_fore
         found &= ~_shadow(rgb, lab, found)
-    return _tidy(found).astype(np.float32)
+    return _tidy(found).astype(np.float32), plain
 
 
 def _shadow(rgb: NDArray[np.uint8], lab: Floats, found: NDArray[np.bool_]) -> NDArray[np.bool_]:
