@@ -22,7 +22,7 @@ sys.path.insert(0, str(ROOT))
 
 def run(*arguments: str | Path) -> str:
     done = subprocess.run(
-        [sys.executable, "-m", *map(str, arguments)], cwd=ROOT, capture_output=True, text=True, timeout=280, env=None
+        [sys.executable, "-m", *map(str, arguments)], cwd=ROOT, capture_output=True, text=True, timeout=600, env=None
     )
     assert done.returncode == 0, done.stderr[-2000:]
     return done.stdout
@@ -161,6 +161,7 @@ def test_the_outline_tells_the_depth_that_is_left() -> None:
     assert extents[1].tolist() == pytest.approx([wide, tall, 0])
 
 
+@pytest.mark.timeout(900)
 def test_training_improves_resumes_and_ships(parts: Path, tmp_path: Path) -> None:
     common = (parts, tmp_path / "run", "--batch", "4", "--rays", "1024", "--every", "1000", "--threads", "2")
     for seconds in (1, 25, 1):  # each run ends with a line in the log, and the next takes it up
@@ -188,6 +189,7 @@ def test_training_improves_resumes_and_ships(parts: Path, tmp_path: Path) -> Non
     assert "not in the start file: nothing" in out
 
 
+@pytest.mark.timeout(900)
 def test_the_matte_network_learns_and_ships(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from PIL import Image
 

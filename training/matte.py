@@ -147,7 +147,7 @@ def split_photographs(folder: Path) -> tuple[list[np.ndarray], list[np.ndarray]]
 
 
 @torch.no_grad()
-def validate(network: MatteNetwork, checking: Composites, most: int = 320) -> dict[str, float]:
+def validate(network: MatteNetwork, checking: Composites, most: int = 32) -> dict[str, float]:
     """Loss and IoU on unseen families of objects before unseen photographs, always the same pictures."""
     network.eval()
     found = [
