@@ -24,9 +24,6 @@ from .prefetch import prefetched
 from .sampler import Batch, Objects, Sampler
 from .weights import load_fitting, read_weights, write_weights
 
-WARM = 200
-"""Steps of warm-up."""
-
 
 @torch.no_grad()
 def calibrate(network: nn.Module, batches: list[Batch], half: bool) -> None:
@@ -47,7 +44,7 @@ def calibrate(network: nn.Module, batches: list[Batch], half: bool) -> None:
 def rate_at(done: float, step: int, options: argparse.Namespace) -> float:
     """The learning rate after a share of the run's time."""
     falling = min(1.0, max(0.0, 1 - done) / max(options.decay, 1e-6))
-    return float(options.rate * min(1.0, (step + 1) / WARM) * falling)
+    return float(options.rate * min(1.0, (step + 1) / options.warm) * falling)
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -56,10 +53,12 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("parts", type=Path, help="folder of what training.pack wrote")
     parser.add_argument("run", type=Path)
     parser.add_argument("--seconds", type=float, default=3600, help="how long to train; setting up is not counted")
+    parser.add_argument("--samples", type=int, help="end after this many samples, if the seconds last")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--rays", type=int, default=3072, help="of each picture that the loss looks at")
     parser.add_argument("--rate", type=float, default=8e-4)
+    parser.add_argument("--warm", type=int, default=200, help="steps of warm-up")
     parser.add_argument("--decay", type=float, default=0.4, help="last share of the time with a falling learning rate")
     parser.add_argument("--outlines", type=float, default=0.45, help="share of the time after which outlines count")
     parser.add_argument("--threads", type=int, default=1)
@@ -110,10 +109,12 @@ def main(given: list[str] | None = None) -> None:
 
     steady = list(average.parameters()), list(network.parameters())
     begun = shown = time.time()
-    seen, recent, first = 0, [], step
+    seen, recent, first, earlier = 0, [], step, samples
     ended = False
     while not ended:
         done = (time.time() - begun) / options.seconds
+        if options.samples:
+            done = max(done, (samples + options.batch - earlier) / options.samples)
         rate = rate_at(done, step - first, options)
         for group in optimiser.param_groups:
             group["lr"] = rate * group["scale"]
