@@ -22,6 +22,7 @@ ImageInput = str | os.PathLike[str] | bytes | bytearray | memoryview | Readable 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIF", "MPO", "PPM")
 _MOST_JPEG, _MOST_PROGRESSIVE = 400 * 10**6, 100 * 10**6
 """Pixels of a JPEG, which is decoded at 1/2, 1/4 or 1/8. A progressive one is held whole in memory all the same."""
+_SCAN = b"\xff\xda"
 _STRIP = 2**22
 """Pixels that are brought down at a time, so that a large picture is never held twice."""
 _ORIENTATION = 0x0112
@@ -137,6 +138,8 @@ def _but_for_its_end(data: bytes) -> Image.Image | None:
     try:
         whole = _opened(data + end)
         whole.load()
+        if whole.info.get("progressive") and data.count(_SCAN) >= (6 if whole.mode == "L" else 9):
+            return whole  # but for the last of its passes over the whole picture
         for less in (16, 64, 256, 1024):
             shorter = _opened(data[:-less] + end)
             shorter.load()
