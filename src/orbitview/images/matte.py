@@ -134,8 +134,9 @@ def _main_object(rgb: Bytes) -> tuple[Floats, int]:
 
 def _likelihood(rgb: Bytes) -> Floats:
     """What the network sees, and colours before plain paper."""
+    paper = Paper.under(rgb)
     colour, share = commonest_border_colour(rgb)
-    if share > 0.45:  # the object may touch the frame: seen with some more of its background it is found whole
+    if share > 0.45 and paper.crowded:  # with some more of its background the object is found whole
         height, width = rgb.shape[:2]
         side = round(1.12 * max(height, width))
         top, left = (side - height) // 2, (side - width) // 2
@@ -145,7 +146,6 @@ def _likelihood(rgb: Bytes) -> Floats:
         likely = likelihood(wider)[top : top + height, left : left + width]
     else:
         likely = likelihood(rgb)
-    paper = Paper.under(rgb)
     if paper.plain:
         likely = np.where(paper.strange & (likely > 0.15), np.maximum(likely, 0.9), likely)
         likely = np.where(paper.ground & (likely < 0.9), np.minimum(likely, 0.1), likely)

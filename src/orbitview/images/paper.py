@@ -53,6 +53,14 @@ class Paper:
         return self.share > 0.8 and self.noise < 1.5
 
     @property
+    def crowded(self) -> bool:
+        """Whether something else comes near to the frame, or touches it."""
+        margin = max(2, round(0.05 * max(self.distance.shape)))
+        rim = np.ones(self.distance.shape, bool)
+        rim[margin:-margin, margin:-margin] = False
+        return bool(self.strange[rim].mean() > 0.002)
+
+    @property
     def ground(self) -> Mask:
         """(H, W) pixels of it that hang together with the border."""
         return touching_border(self.distance < max(2.5, 2.5 * self.noise))
