@@ -129,7 +129,21 @@ def _main_object(rgb: Bytes) -> tuple[Floats, int]:
         return np.zeros((height, width), np.float32), 0
     near = cv2.dilate(kept.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
     likely = np.where(kept, np.maximum(likely, 0.5), np.where(near, np.minimum(likely, 0.5), 0)).astype(np.float32)
-    return sharpened(rgb, likely), objects
+    alpha = np.zeros((height, width), np.float32)
+    box = _box(likely > 0, (height, width))
+    part = cv2.resize(likely, (width, height), interpolation=cv2.INTER_LINEAR)[box]
+    alpha[box] = sharpened(rgb[box], part)
+    return alpha, objects
+
+
+def _box(mask: Mask, size: tuple[int, int]) -> tuple[slice, slice]:
+    """Where ``mask`` lies in a picture of ``size`` (height, width), with a margin."""
+    found = []
+    for axis, long in ((1, size[0]), (0, size[1])):
+        at = np.flatnonzero(mask.any(axis)) * (long / mask.shape[1 - axis])
+        margin = max(8, long // 50)
+        found.append(slice(max(0, int(at[0]) - margin), min(long, int(at[-1]) + 1 + margin)))
+    return found[0], found[1]
 
 
 def _likelihood(rgb: Bytes) -> Floats:

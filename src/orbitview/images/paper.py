@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
+_SIDE = 320
+"""Longest side at which the surface is fitted."""
+
 
 @dataclass(frozen=True)
 class Paper:
@@ -29,7 +32,10 @@ class Paper:
     @classmethod
     def under(cls, rgb: NDArray[np.uint8]) -> Paper:
         """Fit a quadratic surface a channel to what hangs together with the border, again and again."""
-        lab = cv2.cvtColor(rgb.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
+        scale = min(1.0, _SIDE / max(rgb.shape[:2]))
+        size = (max(16, round(rgb.shape[1] * scale)), max(16, round(rgb.shape[0] * scale)))
+        small = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)
+        lab = cv2.cvtColor(small.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
         lab = cv2.GaussianBlur(lab, (0, 0), 0.7)
         height, width = lab.shape[:2]
         rim = max(2, min(height, width) // 40)
@@ -45,7 +51,8 @@ class Paper:
             if known.sum() < 40:
                 break
         noise = min(noise, 3.0)
-        return cls(distance, noise, float((distance[border] < max(5.0, 4 * noise)).mean()))
+        whole = cv2.resize(distance, rgb.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+        return cls(whole, noise, float((distance[border] < max(5.0, 4 * noise)).mean()))
 
     @property
     def plain(self) -> bool:
