@@ -162,8 +162,19 @@ def _likelihood(rgb: Bytes) -> Floats:
         likely = likelihood(rgb)
     if paper.plain:
         likely = np.where(paper.strange & (likely > 0.15), np.maximum(likely, 0.9), likely)
-        likely = np.where(paper.ground & (likely < 0.9), np.minimum(likely, 0.1), likely)
+        back = (paper.ground & (likely < 0.9)) | _holes(paper, likely)
+        likely = np.where(back, np.minimum(likely, 0.1), likely)
     return np.asarray(likely, np.float32)
+
+
+def _holes(paper: Paper, likely: Floats) -> Mask:
+    """Where paper shows through the object. A highlight of the paper's colour is none: the network is sure of it."""
+    enclosed = (paper.like & ~paper.ground).astype(np.uint8)
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(enclosed, connectivity=4)
+    area = stats[:, cv2.CC_STAT_AREA]
+    through = np.bincount(labels.ravel(), likely.ravel(), count) / np.maximum(area, 1) < 0.7
+    through[0] = False
+    return np.asarray((through & (area > 20))[labels])
 
 
 def _main(mask: Mask, likely: Floats) -> tuple[Mask, int]:

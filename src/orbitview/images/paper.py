@@ -70,7 +70,12 @@ class Paper:
     @property
     def ground(self) -> Mask:
         """(H, W) pixels of it that hang together with the border."""
-        return touching_border(self.distance < max(2.5, 2.5 * self.noise))
+        return touching_border(self.like)
+
+    @property
+    def like(self) -> Mask:
+        """(H, W) pixels of its colour."""
+        return np.asarray(self.distance < max(2.5, 2.5 * self.noise))
 
     @property
     def strange(self) -> Mask:
