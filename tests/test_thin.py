@@ -1,4 +1,4 @@
-"""Poles, needles and strips, thinner than the cells of the surface."""
+"""Poles, needles and strips, thinner than the cells of the surface; cards, which have next to no depth."""
 
 from __future__ import annotations
 
@@ -64,3 +64,24 @@ def test_axes_are_joined_edge_to_edge_and_thick_parts_have_none() -> None:
 
     assert ndimage.label(axes)[1] == 1  # four neighbours each
     assert np.ptp(np.nonzero(axes)[1]) > 105
+
+
+def depth_over_width(picture: Image.Image) -> float:
+    scene = orbitview.generate(picture, [orbitview.Camera()], size=64, seed=1, num_inference_steps=1).scene
+    size = np.ptp((scene.vertices - scene.frustum.eye) @ scene.frustum.axes, axis=0)
+    return float(size[2] / size[0])
+
+
+@pytest.mark.parametrize("turn", [0, 12])
+def test_a_card_stays_flat_and_a_shaded_box_does_not(turn: float) -> None:
+    card = Image.new("RGBA", (300, 420), (240, 230, 200, 255))
+    draw = ImageDraw.Draw(card)
+    draw.ellipse((60, 60, 240, 240), fill=(200, 60, 40, 255))
+    draw.rectangle((60, 300, 240, 330), fill=(30, 40, 60, 255))
+    shaded = np.array(card)
+    shaded[..., :3] = shaded[..., :3] * np.linspace(0.5, 1, 300)[:, None]
+    for picture, flat in ((card, True), (Image.fromarray(shaded), False)):
+        sheet = Image.new("RGBA", (600, 600))
+        sheet.paste(picture, (150, 90))
+        depth = depth_over_width(sheet.rotate(turn, Image.Resampling.BICUBIC))
+        assert (depth < 0.12) == flat
