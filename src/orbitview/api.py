@@ -10,7 +10,7 @@ from typing import Any
 from .cameras import DEFAULT_RIG, CameraLike, rig
 from .checks import check_numbers, check_options, input_camera_of, list_cameras
 from .engines import EngineRequest, Feature, Progress, get_engine, no_progress
-from .images import ImageInput, Matte, cut_out, load_image
+from .images import ImageInput, Matte, find_cut_out, load_image
 from .views import ViewSet
 
 
@@ -33,7 +33,8 @@ def generate(
     """Turn one picture of an object into views of it from other cameras.
 
     Args:
-        image: a path, encoded bytes, a PIL picture, or an (H, W, 3 or 4) array.
+        image: a path, an http(s) or ``data:`` URL, encoded bytes, an open file, a PIL picture, or an array, see
+            :func:`orbitview.images.load_image`.
         cameras: a rig's name (see :data:`orbitview.RIGS`) or cameras, each a
             Camera, ``(azimuth, elevation)`` or a dictionary; by default six views around.
         engine: a name from :func:`orbitview.engine_names`, or ``"auto"`` for the best that is ready here.
@@ -54,7 +55,8 @@ def generate(
 
     Returns:
         The views in the order of the cameras, with ``meta`` telling engine, seed, the input camera used,
-        ignored parameters and seconds.
+        ignored parameters, seconds, and how the object was cut out (``by`` the picture's
+        alpha or the network, and how many ``objects`` were seen: the main one is taken).
 
     Examples:
         >>> import numpy as np, orbitview
@@ -87,9 +89,9 @@ def generate(
     if "cameras" not in info.features and info.rig and listed != rig(info.rig):
         ignored.append("cameras")
         listed = rig(info.rig)
-    picture = cut_out(load_image(image), matte)
+    cut = find_cut_out(load_image(image), matte)
     request = EngineRequest(
-        picture=picture,
+        picture=cut.picture,
         cameras=listed,
         size=size,
         input_camera=honour("input_camera", source_camera, "input_camera"),
@@ -102,11 +104,13 @@ def generate(
     )
     honour("seed", seed, "seed")
     views = chosen.generate([request], progress)[0]
+    views.cutout = cut.picture
     views.meta = {
         "engine": info.name,
         "seed": request.seed,
         "cameras": (cameras or info.rig or DEFAULT_RIG) if isinstance(cameras, str | None) else "custom",
         "ignored": ignored,
+        "cutout": {"by": cut.by, "objects": cut.objects},
         "seconds": round(time.perf_counter() - started, 3),
     } | views.meta
     return views

@@ -8,6 +8,7 @@ from typing import Literal, get_args
 Format = Literal[
     "grid",
     "views",
+    "cutout",
     "frames",
     "spin",
     "turntable",
@@ -48,6 +49,7 @@ class FormatInfo:
 ABOUT: dict[Format, FormatInfo] = {
     "grid": FormatInfo("pictures", "grid.png", "all views in one picture"),
     "views": FormatInfo("pictures", "", "every view with mask, depth, normals and camera files"),
+    "cutout": FormatInfo("pictures", "cutout.png", "what was taken for the object, cut out of your picture"),
     "frames": FormatInfo("turn", "frames/", "numbered frames of the object turning, for spin viewers"),
     "spin": FormatInfo("turn", "spin.html", "one page that turns the object by dragging"),
     "turntable": FormatInfo("turn", "turntable.webp", "animated WebP"),

@@ -14,6 +14,8 @@ import zlib
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
+
 from .errors import InvalidRequest, OrbitviewError
 from .progress import Progress, no_progress
 from .views import ViewSet
@@ -62,9 +64,18 @@ def pack_scene(views: ViewSet) -> bytes | None:
         "cameras": [view.camera for view in views],
         "size": views[0].image.width,
         "meta": views.meta,
+        "cutout": _png(views.cutout),
     }
     raw = pickle.dumps(content, protocol=4)
     return _HEAD + zlib.compress(raw, 1)  # most of it is noise: more effort saves two percent
+
+
+def _png(picture: Image.Image | None) -> bytes | None:
+    if picture is None:
+        return None
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG", compress_level=3)
+    return buffer.getvalue()
 
 
 def unpack_scene(data: bytes, progress: Progress | None = no_progress) -> ViewSet:
@@ -99,6 +110,8 @@ def unpack_scene(data: bytes, progress: Progress | None = no_progress) -> ViewSe
             field="formats",
         ) from error
     views = ViewSet([], meta, scene)
+    if isinstance(kept := content.get("cutout"), bytes):
+        views.cutout = Image.open(io.BytesIO(kept), formats=["PNG"])
     if progress is not None:
         for i, camera in enumerate(cameras):
             progress(i / len(cameras), "render")

@@ -46,6 +46,7 @@ class Views(Protocol):
 
     meta: dict[str, Any]
     scene: Any
+    cutout: Image.Image | None
 
     @property
     def mesh(self) -> trimesh.Trimesh | None:

@@ -29,11 +29,13 @@ class ViewSet(Sequence[View]):
         meta: what was done: engine, seed, the input camera that was used, parameters that had no effect.
         scene: the engine's own object that renders further cameras, see :meth:`orbitview.engines.Scene.render`;
             None for engines without geometry.
+        cutout: RGBA, what was taken for the object in the picture.
     """
 
     views: list[View]
     meta: dict[str, Any] = field(default_factory=dict)
     scene: Any = None
+    cutout: Image.Image | None = None
     _mesh: Any = None
 
     @property

@@ -204,7 +204,7 @@ def _read(path: Path) -> bytes:
         InvalidImage: it cannot be read, or is too large.
     """
     from ..errors import InvalidImage
-    from ..images.decode import MAX_BYTES
+    from ..images.limits import MAX_BYTES
 
     try:
         if path == STDIN:

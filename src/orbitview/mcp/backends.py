@@ -101,7 +101,7 @@ class InProcess:
         source: Any = image
         if isinstance(image, str):
             if image.startswith("data:"):
-                from ..server.requests import decode_base64
+                from ..images import decode_base64
 
                 source = decode_base64(image)
             else:

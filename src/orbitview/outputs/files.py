@@ -110,6 +110,11 @@ def write_format(
         make_grid([view.image for view in views], chosen.width, chosen.height, chosen.background).save(path)
     elif name == "views":
         return save_views(views, directory, background="transparent")
+    elif name == "cutout":
+        if views.cutout is None:
+            raise InvalidRequest("The cut-out was not kept.", hint="Make the views again.", field="formats")
+        path = directory / "cutout.png"
+        views.cutout.save(path)
     elif name == "frames":
         shutil.rmtree(directory / "frames", ignore_errors=True)
         return {f"frames/{p.name}": p for p in write_frames(views, directory / "frames", chosen, progress)}

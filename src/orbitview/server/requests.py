@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import re
 import secrets
 import uuid
@@ -11,8 +9,8 @@ from typing import Any
 
 from ..cameras import DEFAULT_RIG, Camera, rig
 from ..engines import get_engine
-from ..errors import InvalidImage, InvalidRequest, OrbitviewError
-from ..images import load_image
+from ..errors import InvalidRequest, OrbitviewError
+from ..images import decode_base64, load_image
 from ..outputs import FORMATS, output_options, parse_background
 from ..storage import Storage
 
@@ -232,7 +230,8 @@ def take_image(image: object, storage: Storage) -> Row:
     Raises:
         InvalidImage: bytes, data URL or base64 that are no picture.
     """
-    if isinstance(image, str) and re.match(r"https?://", image, re.IGNORECASE):
+    if isinstance(image, str) and re.match(r"\s*https?://", image, re.IGNORECASE):
+        image = image.strip()
         key = storage.own_key(image)
         return {"key": key} if key else {"url": image[:4000]}
     data = image if isinstance(image, bytes) else decode_base64(image)
@@ -241,30 +240,6 @@ def take_image(image: object, storage: Storage) -> Row:
     key = f"generations/{uuid.uuid4()}.{_ending(data)}"
     storage.put(key, data)
     return {"key": key, "temporary": True}
-
-
-def decode_base64(image: object) -> bytes:
-    """Bytes of a ``data:`` URL or bare base64.
-
-    Raises:
-        InvalidImage: it is neither.
-    """
-    if not isinstance(image, str):
-        raise InvalidImage("The image must be a URL, a data: URL or base64.", field="image")
-    text = image.strip()
-    if text[:5].lower() == "data:":
-        head, comma, text = text.partition(",")
-        if not comma or ";base64" not in head.lower():
-            raise InvalidImage("The data: URL is not base64.", hint="Use data:image/png;base64,…", field="image")
-    text = re.sub(r"\s+", "", text).replace("-", "+").replace("_", "/")
-    try:
-        return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise InvalidImage(
-            "The image is neither a URL nor base64.",
-            hint="Send http(s)://…, data:image/png;base64,… or bare base64.",
-            field="image",
-        ) from error
 
 
 def _ending(data: bytes) -> str:

@@ -19,7 +19,7 @@ from ..jobs.answers import fetch_answer
 from ..jobs.queue import Busy, JobQueue
 from . import hosted
 from .auth import Unauthorized
-from .requests import BadFields, decode_base64, read_request
+from .requests import BadFields, read_request
 
 router = APIRouter(tags=["Hosted API"])
 Row = dict[str, Any]
@@ -224,7 +224,7 @@ def store_upload(queue: JobQueue, key_id: str, image: object, crop: bool) -> tup
     """Decode, normalise to PNG and keep a picture; its number and link."""
     import io
 
-    from ..images import load_image
+    from ..images import decode_base64, load_image
 
     picture = load_image(image if isinstance(image, bytes) else decode_base64(image))
     if crop:

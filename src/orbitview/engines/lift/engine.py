@@ -10,6 +10,7 @@ import numpy as np
 from ...cameras import Camera
 from ...views import View, ViewSet
 from ..base import EngineInfo, EngineRequest, Progress, Readiness, no_progress
+from .flat import flattened, is_flat
 from .framing import Framed, frame
 from .guess import Guess, inflate
 from .network import LOOKS, LearnedPredictor
@@ -43,6 +44,8 @@ class _Embedded:
         framed = frame(request.picture, request.input_camera)
         progress(0.05, "lift")
         guess = self._predict(framed, request)
+        if is_flat(framed):
+            guess = flattened(guess, framed)
         progress(0.25, "surface")
         scene = LiftScene(framed, guess, str(request.options.get("renderer", "auto")))
         views: list[View] = []

@@ -8,12 +8,15 @@ from numpy.typing import NDArray
 from scipy import ndimage, sparse
 from skimage.measure import marching_cubes
 
+from ...errors import InvalidImage
 from .frustum import Floats
+from .thin import axes_of_thin_parts, with_thin_parts
 
 FINE = 128
 """Rows and columns of the field that the surface is taken from."""
 EVEN = (0.4, 0.4, 0.4)
 """Blur in cells: neighbouring cells of the network's answer differ by its habits more than by the object."""
+_HINT = "Use a picture in which the object is larger."
 STEEP = 2.0
 """Log odds beyond which a cell says no more of where the surface runs: certain cells would push it about."""
 
@@ -26,14 +29,17 @@ def surface(logits: Floats, matte: Floats) -> tuple[Floats, NDArray[np.int32]]:
         matte: (T, T) alpha; the surface never leaves the picture's outline.
     """
     bins = len(logits)
-    outline = cv2.resize(matte, (FINE, FINE), interpolation=cv2.INTER_AREA)
-    field = _every_ray_hits(logits, cv2.resize(matte, logits.shape[:0:-1], interpolation=cv2.INTER_AREA))
+    axes = axes_of_thin_parts(matte, FINE)
+    outline = np.maximum(cv2.resize(matte, (FINE, FINE), interpolation=cv2.INTER_AREA), axes)
+    field = _every_ray_hits(logits, cv2.resize(outline, logits.shape[:0:-1], interpolation=cv2.INTER_AREA))
     field = np.moveaxis(cv2.resize(np.moveaxis(field, 0, -1), (FINE, FINE), interpolation=cv2.INTER_LINEAR), -1, 0)
-    field = ndimage.gaussian_filter(field, (0.3, 0.5, 0.5))
+    field = with_thin_parts(ndimage.gaussian_filter(field, (0.3, 0.5, 0.5)), axes, STEEP)
     field = np.minimum(field, (cv2.GaussianBlur(outline, (0, 0), 0.6) - 0.45) * 12)
     padded = np.pad(field, 1, constant_values=-STEEP)
     if not (padded > 0).any():
-        padded[bins // 2 : bins // 2 + 3][:, np.pad(outline, 1) > 0.4] = 1
+        padded[bins // 2 : bins // 2 + 3][:, np.pad(outline, 1) > min(0.4, float(outline.max()) / 2)] = 1
+    if not (padded > 0).any():
+        raise InvalidImage("The object is too small or too thin to be lifted.", hint=_HINT, field="image")
     vertices, faces, _, _ = marching_cubes(padded, 0.0)
     # (bin, row, column) of the padded field -> (u, v, s)
     at = (vertices[:, ::-1] - 1 + 0.5) / np.array([FINE, FINE, bins]) * 2 - 1

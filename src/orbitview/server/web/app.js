@@ -75,7 +75,7 @@ async function loadEngines() {
     ...engines.map((engine) => h("option", { value: engine.name, disabled: !engine.ready }, engine.ready ? engine.name : `${engine.name}: ${engine.reason}`)));
   fitOptions();
 }
-const ALWAYS = ["grid", "views", "turntable-sheet", "glb"]; // what the tabs show
+const ALWAYS = ["grid", "views", "cutout", "turntable-sheet", "glb"]; // what the tabs show
 async function loadFormats() {
   const formats = await call("GET", "/v1/formats");
   $("formats").replaceChildren(...formats.filter((format) => !ALWAYS.includes(format.name)).map((format) =>
@@ -85,7 +85,7 @@ form.engine.addEventListener("change", fitOptions);
 
 function request() {
   const features = new Set(chosen()?.features || []);
-  const body = { image: picture.data, formats: ["views"] };
+  const body = { image: picture.data, formats: ["views", "cutout"] };
   if (features.has("mesh")) body.formats.push("turntable-sheet", "glb");
   for (const box of form.querySelectorAll("[name=formats]:checked")) if (features.has("mesh")) body.formats.push(box.value);
   for (const name of ["engine", "rig", "background", "elevation", "seed", "num_inference_steps", "guidance_scale", "prompt", "negative_prompt"]) {

@@ -19,6 +19,14 @@ function enlarge(file, label) {
   dialog.showModal();
 }
 
+function grid(job) {
+  const all = h("img", { className: "grid-picture", src: address(named(job, "grid.png").url), alt: `${views(job).length || "All"} views of the object in one picture` });
+  const cut = named(job, "cutout.png");
+  if (!cut) return all;
+  return h("div", { className: "beside" }, all,
+    h("figure", { className: "cutout" }, h("img", { src: address(cut.url), alt: "What was taken for the object in your picture" }), h("figcaption", {}, "Taken for the object ", download(cut, "PNG"))));
+}
+
 function tiles(job) {
   return h("ul", { className: "tiles" }, views(job).map((file, number) => {
     const label = `View ${number + 1}, azimuth and elevation ${angle(file)}`;
@@ -67,7 +75,7 @@ function asCode(body) {
 
 /** Show a job; called again with the same job as more of its files are there. */
 export function showResult(job, body) {
-  const tabs = [["Grid", () => h("img", { className: "grid-picture", src: address(named(job, "grid.png").url), alt: `${views(job).length || "All"} views of the object in one picture` })]];
+  const tabs = [["Grid", () => grid(job)]];
   if (views(job).length) tabs.push(["Views", () => tiles(job)]);
   if (named(job, "turntable-sheet.webp")) tabs.push(["Turn", () => turntable(address(named(job, "turntable-sheet.webp").url))]);
   if (named(job, "object.glb")) tabs.push(["3D", () => solid(job)]);
