@@ -85,7 +85,7 @@ def test_from_a_sample_to_everything(page: Page, server: Server) -> None:
     picture(page, "first")
     make_sample(page, "robot")
     expect(page.locator("#working")).to_be_visible()
-    expect(page.locator(".grid-picture")).to_be_visible()
+    expect(page.locator(".grid-picture")).to_be_visible(timeout=60_000)
     expect(page.locator("#working")).to_be_hidden(timeout=60_000)
     assert page.evaluate("document.querySelector('.grid-picture').naturalWidth") == 640
     picture(page, "grid")
