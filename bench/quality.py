@@ -24,6 +24,8 @@ import orbitview
 from orbitview import Camera
 
 REALISTIC = ("aws", "gztex", "sh", "wrsycb")
+APART = (22.5, 180.0)
+"""Azimuths between which the outline's fall is told: what is near the picture, and what it does not show."""
 Views = list[np.ndarray]
 Method = Callable[[Image.Image, Camera, list[Camera], int], tuple[Views, float]]
 """Picture, its camera, target cameras and size to (H, W, 4) views in [0, 1] and the elevation used."""
@@ -109,8 +111,11 @@ def score(views: Views, truth: Views, azimuths: Sequence[float]) -> dict[str, fl
         }
         if 112.5 <= azimuth <= 247.5:
             figures["back_fg"] = figures["psnr_fg"]
+        if azimuth in APART:
+            figures[f"iou_{azimuth:g}"] = figures["iou"]
         rows.append(figures)
-    return {k: float(np.mean([r[k] for r in rows if k in r])) for k in ("psnr", "psnr_fg", "back_fg", "iou", "ssim")}
+    keys = dict.fromkeys(key for row in rows for key in row)
+    return {k: float(np.mean([r[k] for r in rows if k in r])) for k in keys}
 
 
 def load(folder: Path, size: int) -> tuple[Image.Image, Camera, list[Camera], Views]:
@@ -200,6 +205,14 @@ def main() -> None:
                 + "".join(f"{mean[k]:10.3f}" for k in keys)
                 + f"{mean['elevation_error_median']:10.2f}"
             )
+    for name in methods:
+        near, far = (
+            float(np.nanmean([scores[name][f.name].get(f"iou_{azimuth:g}", np.nan) for f in folders]))
+            for azimuth in APART
+        )
+        print(
+            f"two views apart, {name}: IoU {near:.3f} at {APART[0]}°, {far:.3f} at {APART[1]:g}°, fall {near - far:.3f}"
+        )
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
     machine = f"{platform.processor() or platform.machine()}, Python {platform.python_version()}"
     print(f"peak memory {peak:.0f} MB; {machine}; {date.today()}")
