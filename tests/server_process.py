@@ -121,7 +121,10 @@ class Receiver:
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_POST(inner) -> None:  # noqa: N805
-                body = inner.rfile.read(int(inner.headers["content-length"])).decode()
+                length = int(inner.headers["content-length"])
+                body = inner.rfile.read(length).decode()
+                if len(body.encode()) < length:  # the sender died in mid-sentence: nothing was told
+                    return
                 self.got.append(({k.lower(): v for k, v in inner.headers.items()}, body))
                 inner.send_response(waiting.pop(0) if waiting else 200)
                 inner.end_headers()
