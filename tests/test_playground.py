@@ -159,7 +159,7 @@ def test_a_file_that_is_no_picture(page: Page) -> None:
 
 def test_cancel(page: Page) -> None:
     page.click("summary")
-    expect(page.locator("[name=formats]")).to_have_count(len(FORMATS) - 4)  # those that are always made
+    expect(page.locator("[name=formats]")).to_have_count(len(FORMATS) - 5)  # those that are always made
     page.check("[value=turntable-mp4]")
     page.check("[value=turntable-gif]")
     page.select_option("[name=rig]", "syncdreamer-16")
