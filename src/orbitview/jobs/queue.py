@@ -25,7 +25,9 @@ APPLICATION = "orbitview"
 VERSION = "1"
 """Of the workflows: a constant, so that an upgraded worker takes up what its predecessor left."""
 WORKFLOW, DELIVERY = "orbitview.job", "orbitview.delivery"
-QUEUE, WEBHOOKS = "orbitview-views", "orbitview-webhooks"
+QUEUE, WEBHOOKS = "orbitview-views", "orbitview-deliveries"
+EARLIER = "orbitview-webhooks"
+"""Where webhooks waited before each key had its share of the slots; what is left there is still sent."""
 
 
 log = get_logger("orbitview.jobs")
@@ -205,6 +207,7 @@ class JobQueue:
             "workflow_name": DELIVERY,
             "queue_name": WEBHOOKS,
             "workflow_id": f"{event}-{attempt}",
+            "queue_partition_key": job["key_id"],
             "app_version": VERSION,
         }
         self.client.enqueue(entry, job["id"], event, attempt)

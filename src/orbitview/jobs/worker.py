@@ -24,7 +24,7 @@ from ..config import Settings
 from ..errors import OrbitviewError
 from ..logs import configure, get_logger
 from .produce import fetch_input, produce
-from .queue import APPLICATION, DELIVERY, QUEUE, VERSION, WEBHOOKS, WORKFLOW, JobQueue
+from .queue import APPLICATION, DELIVERY, EARLIER, QUEUE, VERSION, WEBHOOKS, WORKFLOW, JobQueue
 from .records import OPEN, Row
 from .webhooks import RETRY_FOR, send
 
@@ -81,9 +81,12 @@ def _produce(queue: JobQueue, job: Row, request: Row) -> str:
     def advance(share: float, stage: str) -> bool:
         return records.advance(uid, share, stage)
 
+    def wanted() -> bool:
+        return advance(0.0, "fetch")
+
     try:
-        advance(0.0, "fetch")
-        picture = b"" if "scene" in request else fetch_input(request, queue.settings, queue.storage)
+        wanted()
+        picture = b"" if "scene" in request else fetch_input(request, queue.settings, queue.storage, wanted)
         settings = queue.settings
         made, meta = produce(
             request, picture, job["prefix"], queue.storage, advance, publish, settings.job_timeout, settings.keep_scenes
@@ -135,6 +138,10 @@ def _again(job_id: int, event: str, attempt: int) -> None:
     spent = sum(min(5 * 3**n, 10800) for n in range(attempt - 1))
     if spent > RETRY_FOR:
         return
+    queue = _queue()
+    job = queue.records.job(job_id)
+    if job is None:
+        return
     delay = min(5 * 3 ** (attempt - 1), 10800) * random.uniform(0.8, 1.2)
     entry: Any = {
         "workflow_name": DELIVERY,
@@ -142,8 +149,9 @@ def _again(job_id: int, event: str, attempt: int) -> None:
         "workflow_id": f"{event}-{attempt + 1}",
         "app_version": VERSION,
         "delay_seconds": delay,
+        "queue_partition_key": job["key_id"],
     }
-    _queue().client.enqueue(entry, job_id, event, attempt + 1)
+    queue.client.enqueue(entry, job_id, event, attempt + 1)
 
 
 @DBOS.workflow(name=DELIVERY)
@@ -267,11 +275,13 @@ def run(settings: Settings) -> None:
     else:
         config["system_database_url"] = settings.database
     instance = DBOS(config=config)
-    DBOS.listen_queues([QUEUE, WEBHOOKS])
+    DBOS.listen_queues([QUEUE, WEBHOOKS, EARLIER])
     DBOS.launch()
     take_turns(instance._sys_db)
     DBOS.register_queue(QUEUE, worker_concurrency=1, partition_worker_concurrency=1, polling_interval_sec=0.03)
-    DBOS.register_queue(WEBHOOKS, worker_concurrency=8, polling_interval_sec=0.2)
+    # A key whose receivers are slow has four of the sixteen slots, and no more.
+    DBOS.register_queue(WEBHOOKS, worker_concurrency=16, partition_worker_concurrency=4, polling_interval_sec=0.2)
+    DBOS.register_queue(EARLIER, worker_concurrency=8, polling_interval_sec=1.0)
     stop = threading.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: stop.set())
