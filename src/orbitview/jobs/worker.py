@@ -26,11 +26,13 @@ from ..logs import configure, get_logger
 from .produce import fetch_input, produce
 from .queue import APPLICATION, DELIVERY, EARLIER, QUEUE, VERSION, WEBHOOKS, WORKFLOW, JobQueue
 from .records import OPEN, Row
+from .trouble import PatientRecords
 from .webhooks import RETRY_FOR, send
 
 RUNS = 3
 """Starts of a job before it is given up."""
 _state: dict[str, Any] = {}
+_stop = threading.Event()
 _served: dict[str, float] = {}
 """When each key last had a job started here."""
 log = get_logger("orbitview.worker")
@@ -55,10 +57,11 @@ def _as_error(error: Exception) -> Row:
 def _run(uid: str) -> str:
     """Fetch, generate and store. Returns the status the job ended with."""
     queue = _queue()
-    job = queue.records.by_uid(uid)
+    records = PatientRecords(queue.records, _stop)
+    job = records.by_uid(uid)
     if job is None or job["status"] not in OPEN:
         return "gone"
-    queue.records.start(uid)
+    records.start(uid)
     request = json.loads(job["request"])
     _state["busy"] = (uid, time.monotonic())
     _served[job["key_id"]] = time.monotonic()
@@ -71,15 +74,14 @@ def _run(uid: str) -> str:
 
 
 def _produce(queue: JobQueue, job: Row, request: Row) -> str:
-    uid, records = job["uid"], queue.records
-    made: list[Row] = []
+    uid, records = job["uid"], PatientRecords(queue.records, _stop)
 
     def publish(files: list[Row]) -> None:
-        made[:] = files
         records.publish(uid, files)
 
     def advance(share: float, stage: str) -> bool:
-        return records.advance(uid, share, stage)
+        still_open: bool = records.advance(uid, share, stage)
+        return still_open
 
     def wanted() -> bool:
         return advance(0.0, "fetch")
@@ -97,11 +99,11 @@ def _produce(queue: JobQueue, job: Row, request: Row) -> str:
         expected = isinstance(error, OrbitviewError)
         log.warning("failed", error=repr(error), exc_info=None if expected else error)
         if records.finish(uid, "failed", error=_as_error(error), files=[]):
-            queue.storage.delete([entry["key"] for entry in made])
+            queue.storage.forget(job["prefix"])
             return "failed"
     now = records.by_uid(uid)
     if now is None or now["status"] != "success":  # else another worker made the same files
-        queue.storage.delete([entry["key"] for entry in made])  # cancelled or deleted while it ran
+        queue.storage.forget(job["prefix"])  # cancelled or deleted while it ran
     return "gone"
 
 
