@@ -258,6 +258,21 @@ class JobQueue:
         self.client.delete_workflows([job["uid"], *tries])
         self.records.delete_job(job["id"])
 
+    def sweep_files(self, seconds: float = 3600.0) -> int:
+        """Delete files older than this that no record knows, left by what died in mid-sentence; how many they were.
+
+        Safe beside running servers: a file is written seconds before its record, not an hour.
+        """
+        count, pictures = 0, None
+        for keys in self.storage.old(seconds):
+            unknown = self.records.unknown(keys)
+            if unknown and pictures is None:
+                pictures = self.records.pictures()
+            left = [key for key in unknown if key not in (pictures or ())]
+            self.storage.delete(left)
+            count += len(left)
+        return count
+
     def close(self) -> None:
         """Give the connections back."""
         self.client.destroy()

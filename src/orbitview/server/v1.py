@@ -31,7 +31,7 @@ from .models import (
     UploadModel,
     ViewsRequest,
 )
-from .requests import read_files_request, read_request, whole_number
+from .requests import read_files_request, read_request, refuse_surrogates, whole_number
 from .v5 import _webhook, read_body, store_upload, wait_for
 
 router = APIRouter(prefix="/v1", tags=["Views"])
@@ -111,6 +111,7 @@ async def create_views(
     queue: JobQueue = request.app.state.queue
     gate: Gate = request.app.state.gate
     fields = body.model_dump(exclude_none=True)
+    refuse_surrogates(fields)
     webhook = _webhook(fields)
     wanted, picture = await run_in_threadpool(read_request, fields, queue.storage, 100)
     if idempotency_key and body.seed is None:  # a repeated request must be the same request
@@ -168,6 +169,7 @@ async def create_files(
                 field="job_id",
             )
         fields = body.model_dump(exclude_none=True)
+        refuse_surrogates(fields)
         wanted = read_files_request(fields, json.loads(before["request"]), scene)
         webhook = _webhook(fields)
         with gate.admitted(key):
@@ -189,7 +191,7 @@ def _wait(prefer: str | None) -> float:
         name, _, value = part.strip().partition("=")
         if name.lower() == "wait":
             seconds = whole_number(value)
-            return 60.0 if seconds is None else min(float(seconds), 60.0)
+            return min(float(seconds), 60.0) if seconds is not None else 0.0 if value else 60.0
     return 0.0
 
 
