@@ -181,6 +181,9 @@ def doctor() -> None:
     def have(module: str) -> bool:
         return importlib.util.find_spec(module) is not None
 
+    def part(name: str, works: bool, otherwise: str) -> tuple[str, bool, str]:
+        return name, works, "" if works else otherwise
+
     rows = [("orbitview", True, __version__), ("Python", True, sys.version.split()[0])]
     rows.append(
         (
@@ -191,10 +194,11 @@ def doctor() -> None:
             else "NumPy rasteriser (Embree has no wheel for this platform; slower, same pictures)",
         )
     )
-    rows.append(("AVIF pictures", _pillow_reads("AVIF"), "comes with Pillow's own wheels"))
-    rows.append(("HEIC pictures", have("pillow_heif"), how_to_install("heif")))
-    rows.append(("MP4 turntables", have("av"), "pip install av"))
-    rows.append(("training", have("torch"), how_to_install("training") + "; only to train the embedded network"))
+    rows.append(part("AVIF pictures", _pillow_reads("AVIF"), "comes with Pillow's own wheels"))
+    rows.append(part("HEIC pictures", have("pillow_heif"), how_to_install("heif")))
+    rows.append(part("MP4 turntables", have("av"), "pip install av"))
+    rows.append(part("3D print (stl, 3mf)", have("manifold3d"), "pip install manifold3d"))
+    rows.append(part("training", have("torch"), how_to_install("training") + "; only to train the embedded networks"))
     for name in engine_names():
         state = load_engine(name).readiness()
         rows.append((f"engine {name}", state.ready, "ready" if state.ready else f"{state.reason}. {state.hint}"))

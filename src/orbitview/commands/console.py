@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sized
 
 from rich.console import Console
 from rich.markup import escape
@@ -23,6 +23,11 @@ def say(text: str, style: str = "", mark: str = "") -> None:
     """One line on stderr, as it is; ``mark`` stands before it in the style's colour."""
     head = f"[{style}]{escape(mark)}[/] " if mark and style else f"{escape(mark)} " if mark else ""
     console.print(head + escape(text), highlight=False, soft_wrap=True)
+
+
+def count_files(files: Sized, kind: str = "") -> str:
+    """``1 file``, ``2 files``."""
+    return f"{len(files)} {kind}file{'' if len(files) == 1 else 's'}"
 
 
 def complain(error: OrbitviewError, where: str = "") -> None:

@@ -19,7 +19,7 @@ from ..kept import SCENE, pack_scene
 from ..outputs import OutputOptions, write_format, zip_folder
 from ..progress import Progress, part
 from ..views import ViewSet
-from .console import complain, progress_bar, say
+from .console import complain, count_files, progress_bar, say
 from .folder import check_folder, digest, fresh_folder, is_done, write_note
 from .pictures import STDIN, name_of, result_folders
 
@@ -32,7 +32,7 @@ class Batch:
 
     Attributes:
         engine: keywords of :func:`orbitview.generate`.
-        formats: beside grid and views.
+        formats: grid and views are made in any case.
         options: of files, with ``name`` still open.
     """
 
@@ -157,6 +157,8 @@ class Batch:
         file = ABOUT[self.formats[0]].file
         if len(self.formats) == 1 and file in made and self.formats[0] != "obj":
             return work / file
+        if len(self.formats) == 1 and file.endswith("/"):  # what lies in a folder, alone
+            return zip_folder(work / file, work / "all.zip")
         return zip_folder(work, work / "all.zip", [name for name in made if name != "views.zip"])
 
     def _asked(self) -> dict[str, Any]:
@@ -169,7 +171,7 @@ class Batch:
         note = f", without effect here: {', '.join(meta['ignored'])}" if meta.get("ignored") else ""
         say(f"{shown}: engine {meta['engine']}, {meta['seconds']} s, seed {meta['seed']}{note}", "green", "✓")
         if folder != STDOUT:
-            say(f"  {folder / 'grid.png'} and {count - 1} more files")
+            say(f"  {folder / 'grid.png'} and {count_files(range(count - 1), 'more ')}")
 
     def _summary(self, total: int) -> None:
         if total > 1 and not self.as_json:
@@ -260,4 +262,4 @@ def wanted_formats(named: list[str], flags: dict[str, bool]) -> list[Format]:
     for name in asked:
         if name not in FORMATS:
             raise InvalidRequest(f"There is no format {name!r}.", hint=f"Formats: {', '.join(FORMATS)}.")
-    return [name for name in FORMATS if name in asked and name not in ("grid", "views")]
+    return [name for name in FORMATS if name in asked]
