@@ -43,9 +43,15 @@ def window(rng: np.random.Generator, picture: np.ndarray, side: int) -> np.ndarr
     return part[:, ::-1] if rng.random() < 0.5 else part
 
 
-def photograph(rng: np.random.Generator, photographs: list[np.ndarray], side: int) -> np.ndarray:
-    """(side, side, 3) in [0, 1] of a photograph, often made smaller first: that sharpens soft ones."""
-    photo = photographs[rng.integers(len(photographs))]
+def photograph(
+    rng: np.random.Generator, photographs: list[np.ndarray], side: int, often: np.ndarray | None = None
+) -> np.ndarray:
+    """(side, side, 3) in [0, 1] of a photograph, often made smaller first: that sharpens soft ones.
+
+    Args:
+        often: shares of the photographs; else all alike.
+    """
+    photo = photographs[rng.choice(len(photographs), p=often)]
     least = side / min(photo.shape[:2])
     share = max(least, rng.uniform(0.35, 1)) if least < 1 else least
     height, width = (max(side, round(n * share)) for n in photo.shape[:2])
@@ -85,16 +91,16 @@ def shrunk(rng: np.random.Generator, large: np.ndarray, scale: int, clean: bool 
         kernel = Image.Resampling.BICUBIC
     else:
         kernel = KERNELS[rng.choice(len(KERNELS), p=[share for _, share in KERNELS])][0]
-        if rng.random() < 0.3:
+        if rng.random() < 0.25:
             large = cv2.GaussianBlur(large, (0, 0), scale * rng.uniform(0.1, 0.4))
     height, width = large.shape[:2]
     small = np.asarray(Image.fromarray(large).resize((width // scale, height // scale), kernel))
     if clean:
         return small
-    if rng.random() < 0.25:
+    if rng.random() < 0.15:
         grain = rng.normal(0, rng.uniform(0.5, 6), (*small.shape[:2], 3 if rng.random() < 0.6 else 1))
         small = np.clip(small + grain + 0.5, 0, 255).astype(np.uint8)
-    if rng.random() < 0.35:
+    if rng.random() < 0.3:
         quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(55, 97))]
         small = np.asarray(cv2.imdecode(cv2.imencode(".jpg", small, quality)[1], 1))
     return small
@@ -108,18 +114,20 @@ class Pairs(Packed):
     def __init__(self, folder: Path, name: str, photographs: list[np.ndarray]) -> None:
         super().__init__(folder, (name,))
         self.photographs = photographs
+        detail = np.array([np.abs(np.diff(photo.astype(np.int16), axis=1)).mean() for photo in photographs])
+        self.often = detail / detail.sum()
 
     def large(self, rng: np.random.Generator, side: int) -> np.ndarray:
         """(side, side, 3) uint8."""
         kind = rng.random()
-        if kind < 0.42:
-            picture = photograph(rng, self.photographs, side)
-        elif kind < 0.5:
+        if kind < 0.55:
+            picture = photograph(rng, self.photographs, side, self.often)
+        elif kind < 0.6:
             picture = drawing(rng, side)
         else:
             rgba = window(rng, self.parts(int(rng.integers(len(self))))[0], side)
             alpha = rgba[..., 3:]
-            if kind < 0.6:  # an outline: transparency is made larger by the same network
+            if kind < 0.68:  # an outline: transparency is made larger by the same network
                 picture = np.repeat(alpha, 3, 2)
             else:
                 behind = paper(rng, side) if rng.random() < 0.65 else photograph(rng, self.photographs, side)

