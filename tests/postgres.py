@@ -8,7 +8,8 @@ import pwd
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -21,8 +22,15 @@ def _program(name: str) -> str | None:
     return str(found[-1]) if found else shutil.which(name)
 
 
+class Database(str):
+    """The URL of a database whose server can be stopped and started."""
+
+    stop: Callable[[], None]
+    start: Callable[[], None]
+
+
 @contextlib.contextmanager
-def postgres() -> Iterator[str]:
+def postgres() -> Iterator[Database]:
     """URL of an empty database; skips, loudly, on a machine without PostgreSQL."""
     initdb, pg_ctl = _program("initdb"), _program("pg_ctl")
     if not initdb or not pg_ctl:
@@ -43,9 +51,12 @@ def postgres() -> Iterator[str]:
     try:
         run(initdb, "-D", str(data), "-U", "orbit", "-A", "trust", "-E", "UTF8", "--no-sync")
         options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c max_connections=200"
-        run(pg_ctl, "-D", str(data), "-w", "-l", str(folder / "log"), "-o", options, "start")
+        start = partial(run, pg_ctl, "-D", str(data), "-w", "-l", str(folder / "log"), "-o", options, "start")
+        start()
         try:
-            yield f"postgresql://orbit@127.0.0.1:{port}/postgres"
+            database = Database(f"postgresql://orbit@127.0.0.1:{port}/postgres")
+            database.start, database.stop = start, partial(run, pg_ctl, "-D", str(data), "-m", "immediate", "stop")
+            yield database
         finally:
             run(pg_ctl, "-D", str(data), "-m", "immediate", "stop")
     finally:

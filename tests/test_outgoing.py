@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
 import http.server
 import socket
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -145,6 +147,85 @@ def test_limits_and_redirects(website: str) -> None:
         fetch(website + "/large", allow_hosts="127.0.0.1", most=100_000)
     with pytest.raises(OrbitviewError, match="not public"):
         fetch(website + "/inside", allow_hosts="127.0.0.1")
+
+
+class Dripper:
+    """A server that answers with what ``script`` yields, a piece at a time, and counts who still listens."""
+
+    def __init__(self, script: Callable[[], Iterator[bytes]], pause: float = 0.05) -> None:
+        self.script, self.pause, self.left = script, pause, threading.Event()
+        self.sent = 0
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self.socket.getsockname()[1]}/picture.png"
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        connection, _ = self.socket.accept()
+        connection.recv(65536)
+        try:
+            for piece in self.script():
+                connection.sendall(piece)
+                self.sent += len(piece)
+                time.sleep(self.pause)
+        except OSError:
+            pass
+        self.left.set()
+        connection.close()
+
+
+def slow_headers() -> Iterator[bytes]:
+    yield b"HTTP/1.1 200 OK\r\n"
+    while True:
+        yield b"x"
+
+
+def slow_body() -> Iterator[bytes]:
+    yield b"HTTP/1.1 200 OK\r\nContent-Type: image/png\r\n\r\n"
+    while True:
+        yield b"x"
+
+
+def silence() -> Iterator[bytes]:
+    while True:
+        yield b""
+
+
+@pytest.mark.parametrize("script", [slow_headers, slow_body, silence])
+def test_a_dripping_server_is_left_at_the_deadline(script: Callable[[], Iterator[bytes]]) -> None:
+    server = Dripper(script)
+    begun = time.monotonic()
+    with pytest.raises(InvalidImage, match="too slow"):
+        fetch(server.url, allow_hosts="127.0.0.1", seconds=0.7)
+    assert time.monotonic() - begun < 5, "a byte now and then is not progress"
+    assert script is silence or server.left.wait(5), "the connection is closed"
+
+
+def test_a_download_that_nobody_wants_any_more_is_broken_off() -> None:
+    server = Dripper(slow_body)
+    wanted = iter([True, True])
+    with pytest.raises(InvalidImage):
+        fetch(server.url, allow_hosts="127.0.0.1", seconds=60, wanted=lambda: next(wanted, False))
+    assert server.left.wait(5)
+
+
+def test_compressed_answers_are_refused_unread() -> None:
+    bomb = gzip.compress(gzip.compress(bytes(10_000_000)))
+
+    def script() -> Iterator[bytes]:
+        yield b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip, gzip\r\nContent-Length: %d\r\n\r\n" % len(bomb) + bomb
+
+    with pytest.raises(InvalidImage, match="compressed"):
+        fetch(Dripper(script).url, allow_hosts="127.0.0.1")
+
+
+def test_every_address_of_a_host_is_tried(website: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = [(2, 1, 6, "", (a, 0)) for a in ("127.0.0.2", "127.0.0.1")]  # nobody listens on the first
+    plain = socket.getaddrinfo
+    monkeypatch.setattr(
+        socket, "getaddrinfo", lambda host, *a, **k: answers if host == "shop.example" else plain(host, *a, **k)
+    )
+    port = website.rpartition(":")[2]
+    assert fetch(f"http://shop.example:{port}/ok", allow_hosts="shop.example") == b"x" * 10
 
 
 def test_the_client_ignores_proxies(website: str, monkeypatch: pytest.MonkeyPatch) -> None:

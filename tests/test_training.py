@@ -161,6 +161,35 @@ def test_the_outline_tells_the_depth_that_is_left() -> None:
     assert extents[1].tolist() == pytest.approx([wide, tall, 0])
 
 
+def test_a_dry_run_says_what_would_be_sent(parts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from training import plan
+
+    files = sorted(parts.rglob("part-*.xz"))
+    said = run("training.train", parts, tmp_path / "run", "--dry-run", "--seconds", "420", "--device", "cuda")
+    assert f"{len(files)} files, {sum(p.stat().st_size for p in files) / 1e6:.1f} MB" in said
+    assert "420 s to train: some 840,000 samples on cuda" in said
+    assert not (tmp_path / "run").exists()
+    most = max(p.stat().st_size for p in files)
+    monkeypatch.setattr(plan, "LOAD", most)
+    assert [p for load in plan.loads(files) for p in load] == files
+    assert all(sum(p.stat().st_size for p in load) <= most for load in plan.loads(files))
+
+
+def test_the_log_becomes_a_picture(tmp_path: Path) -> None:
+    from xml.etree import ElementTree
+
+    lines = [{"samples": n * 1000, "val": {"iou_told": n / 10, "iou_blind": n / 20}} for n in (4, 5, 6)]
+    (tmp_path / "log.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    run("training.curve", tmp_path / "log.jsonl", tmp_path / "curve.svg")
+    drawn = ElementTree.parse(tmp_path / "curve.svg").getroot()
+    told, blind = (
+        [tuple(map(float, p.split(","))) for p in e.get("points", "").split()] for e in drawn.iter() if "poly" in e.tag
+    )
+    assert [len(told), len(blind)] == [3, 3]
+    assert told[0][1] > told[1][1] > told[2][1], "higher is better, and up"
+    assert all(t[0] == b[0] and t[1] < b[1] for t, b in zip(told, blind, strict=True))
+
+
 @pytest.mark.timeout(900)
 def test_training_improves_resumes_and_ships(parts: Path, tmp_path: Path) -> None:
     common = (

@@ -2,7 +2,9 @@
 
 EfficientNet-Lite0 and a light top-down decoder find the object in a whole photograph. Pictures are put together
 as they are needed: an object with its cast shadow (:mod:`training.matte_data`) before a photograph or a made-up
-studio, room or clutter, then exposed, blurred and compressed as cameras do.
+studio, room or clutter, then exposed, blurred and compressed as cameras do. Composites are not photographs: with
+``--held`` a share of every batch are crops of pictures that are none, on which the network is held to what it said
+before this run (Hinton et al. 2015, "Distilling the Knowledge in a Neural Network").
 """
 
 from __future__ import annotations
@@ -117,6 +119,39 @@ class Composites(Packed):
                 yield photograph, alpha
 
 
+class Held:
+    """Endless crops of pictures that are no composites.
+
+    Args:
+        folders: of JPEG and PNG files; transparent ones are put before an even ground.
+    """
+
+    def __init__(self, folders: list[Path], seed: int) -> None:
+        paths = sorted(p for folder in folders for p in folder.iterdir() if p.suffix in (".jpg", ".png"))
+        self.pictures = [Image.open(p).convert("RGBA") for p in paths]
+        for picture in self.pictures:
+            picture.thumbnail((3 * SIDE, 3 * SIDE))
+        self.rng = np.random.default_rng(seed)
+
+    def batch(self, size: int) -> Tensor:
+        """(size, 3, SIDE, SIDE) in [-1, 1]."""
+        return torch.from_numpy(np.stack([self._crop() for _ in range(size)]))
+
+    def _crop(self) -> np.ndarray:
+        rng = self.rng
+        rgba = np.asarray(self.pictures[rng.integers(len(self.pictures))], np.float32)
+        rows, columns = (slice((cut := int(n * rng.uniform(0, 0.15))), n - int(n * 0.15) + cut) for n in rgba.shape[:2])
+        if rng.random() < 0.5:
+            rgba = rgba[rows, columns]
+        rgba = cv2.resize(rgba, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+        alpha = rgba[..., 3:] / 255
+        picture = rgba[..., :3] * alpha + rng.uniform(90, 255) * (1 - alpha)
+        picture = np.clip(picture * rng.uniform(0.8, 1.2), 0, 255) / 127.5 - 1
+        if rng.random() < 0.5:
+            picture = picture[:, ::-1]
+        return np.ascontiguousarray(picture.transpose(2, 0, 1), np.float32)
+
+
 def as_seen(photograph: Tensor) -> Tensor:
     """(B, 3, S, S) in [-1, 1] as the network takes it: brightest value 1, ImageNet's mean and spread."""
     bright = photograph * 0.5 + 0.5
@@ -162,8 +197,13 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("shards", type=Path)
     parser.add_argument("backgrounds", type=Path, help="folder of photographs")
     parser.add_argument("--start", type=Path, help="the published u2netp.onnx to start from, see training.u2net")
+    parser.add_argument("--held", type=Path, nargs="+", default=[], help="folders of pictures that are no composites")
+    parser.add_argument("--share", type=float, default=0.35, help="of each batch that is such pictures")
+    parser.add_argument("--half", action="store_true", help="bfloat16")
     run_arguments(parser, rate=1e-4, decay=0.5)
     options = parser.parse_args(arguments)
+    if options.held and options.start is None:
+        parser.error("--held needs --start: what the network is held to.")
     torch.set_num_threads(options.threads)
     torch.manual_seed(0)
     options.run.mkdir(parents=True, exist_ok=True)
@@ -179,12 +219,22 @@ def main(arguments: list[str] | None = None) -> None:
             network.load_published(options.start)
 
     run = Running(options.run, MatteNetwork(), begin, optimiser_of, keep=0.998, buffers=True)
+    teacher = MatteNetwork().requires_grad_(False).to(memory_format=torch.channels_last)
+    begin(teacher)
+    held = Held(options.held, seed=run.step + 1) if options.held else None
+    few = max(1, round(options.batch * options.share)) if held else 0
     schedule, recent = Schedule(options, warm=100), []
-    for photograph, alpha in training.batches(options.batch, seed=run.step + 1):
+    for photograph, alpha in training.batches(options.batch - few, seed=run.step + 1):
         schedule.step(run.optimiser)
-        loss, iou = losses(run.network(as_seen(photograph).contiguous(memory_format=torch.channels_last)), alpha)
-        run.learn(loss, len(photograph))
-        recent.append((float(loss.detach()), float(iou)))
+        other = held.batch(few) if held else photograph[:0]
+        seen = as_seen(torch.cat([photograph, other])).contiguous(memory_format=torch.channels_last)
+        with torch.autocast("cpu", torch.bfloat16, enabled=options.half):
+            logits = run.network(seen).float()
+            said = torch.sigmoid(teacher(seen[len(photograph) :]).float()) if few else logits[:0]
+        loss, iou = losses(logits[: len(photograph)], alpha)
+        apart = F.binary_cross_entropy_with_logits(logits[len(photograph) :], said) if few else loss.detach() * 0
+        run.learn(loss + 2 * apart, len(photograph))
+        recent.append((float(loss.detach()), float(iou), float(apart.detach())))
         if schedule.due:
             means = [round(float(v), 4) for v in np.mean(recent, 0)]
             schedule.log(run.samples, means, validate(run.average, checking))

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from .losses import losses, measure
 from .network import LiftNetwork
 from .optimiser import Optimiser
+from .plan import plan
 from .prefetch import prefetched
 from .sampler import Batch, Objects, Sampler
 from .weights import load_fitting, read_weights, write_weights
@@ -67,11 +68,18 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--half", action="store_true", help="bfloat16")
     parser.add_argument("--realistic", type=Path, help="names of objects to show twice as often, a line each")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--dry-run", action="store_true", help="say what would be sent and how long it should take")
     return parser
 
 
 def main(given: list[str] | None = None) -> None:
     options = arguments().parse_args(given)
+    parts = sorted(options.parts.rglob("part-*.xz"))
+    if not parts:
+        raise SystemExit(f"{options.parts} holds no part-*.xz: make them with training.pack.")
+    if options.dry_run:
+        print(plan(parts, options.start, options.seconds, options.device))
+        return
     device = torch.device(options.device)
     torch.set_num_threads(options.threads)
     torch.manual_seed(options.seed)
@@ -95,7 +103,6 @@ def main(given: list[str] | None = None) -> None:
         average.load_state_dict(resumed["average"])
         optimiser.load_state_dict(resumed["optimiser"])
         step, samples = resumed["step"], resumed["samples"]
-    parts = sorted(options.parts.rglob("part-*.xz"))
     names = frozenset(options.realistic.read_text().split()) if options.realistic else frozenset()
     workers = 16 if device.type == "cuda" else 2
     training = Objects(parts, ("train", "shape"), device, names, workers)

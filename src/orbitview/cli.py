@@ -213,20 +213,19 @@ def serve(
     worker: Annotated[bool, typer.Option(help="Also start a worker beside the API.")] = True,
 ) -> None:
     """Run the server: a drop-in for the hosted API, and our own REST under /v1."""
-    from .config import Settings
+    from .config import load_settings
     from .server.run import serve as run
 
-    given = {"host": host, "port": port, "data_dir": data_dir}
-    run(Settings(**{k: v for k, v in given.items() if v is not None}), worker)  # type: ignore[arg-type]
+    run(load_settings(host=host, port=port, data_dir=data_dir), worker)
 
 
 @app.command()
 def worker() -> None:
     """Run jobs of a server (for a fleet: ORBITVIEW_DATABASE_URL and a name of its own in ORBITVIEW_WORKER)."""
-    from .config import Settings
+    from .config import load_settings
     from .jobs.worker import run
 
-    run(Settings())
+    run(load_settings())
 
 
 @app.command()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import tempfile
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from .errors import InvalidRequest
 
 
 class Settings(BaseSettings):
@@ -16,7 +19,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="ORBITVIEW_", frozen=True)
 
     host: str = Field("127.0.0.1", description="Address to listen on; anything but loopback needs an API key.")
-    port: int = Field(8000, description="Port to listen on.")
+    port: int = Field(8000, ge=1, le=65535, description="Port to listen on.")
     data_dir: Path = Field(
         Path("orbitview-data"), description="Where the database and the files of a single machine live."
     )
@@ -75,3 +78,32 @@ class Settings(BaseSettings):
         """Base of our own links, without a slash at the end."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return (self.public_url or f"http://{host}:{self.port}").rstrip("/")
+
+
+def load_settings(**given: object) -> Settings:
+    """Settings from the environment and from what was ``given`` and is not None; the data folder is made.
+
+    Raises:
+        InvalidRequest: a value is impossible, or the folder cannot be written to.
+    """
+    try:
+        settings = Settings(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0]) if first["loc"] else "?"
+        raise InvalidRequest(
+            f"{first['input']!r} is no value for {name}: {first['msg'][:1].lower()}{first['msg'][1:]}.",
+            hint=f"Set ORBITVIEW_{name.upper()} or --{name.replace('_', '-')}.",
+            field=name,
+        ) from error
+    try:
+        settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with tempfile.TemporaryFile(dir=settings.data_dir):
+            pass
+    except OSError as error:
+        raise InvalidRequest(
+            f"{settings.data_dir} cannot be used as data folder: {error.strerror or error}.",
+            hint="Choose another with --data-dir or ORBITVIEW_DATA_DIR.",
+            field="data_dir",
+        ) from error
+    return settings

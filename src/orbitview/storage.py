@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import mimetypes
+import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import obstore
 from obstore.store import LocalStore, S3Store
 
 from .config import Settings
+from .errors import OrbitviewError
 
 KINDS = {
     ".webp": "image/webp",
@@ -25,6 +28,17 @@ KINDS = {
 }
 """Content types that a system's own list may lack."""
 KEPT = "public, max-age=604800, immutable"
+
+
+LEAST_FREE = 16 * 2**20
+"""Bytes that must be free for another job to be accepted: those accepted before need them."""
+
+
+class StorageFull(OrbitviewError):
+    """There is no room for another file."""
+
+    code = "storage_full"
+    status = 507
 
 
 @dataclass
@@ -58,6 +72,14 @@ class Storage:
     def put(self, key: str, data: bytes | Path) -> None:
         """Write a file; writing the same key again replaces it whole."""
         content = data.read_bytes() if isinstance(data, Path) else data
+        try:
+            self._put(key, content)
+        except Exception as error:
+            if "os error 28" in str(error):  # ENOSPC, as the store's library words it
+                raise StorageFull("The disk is full.", hint="The server's owner must make room.") from error
+            raise
+
+    def _put(self, key: str, content: bytes) -> None:
         if self.local:
             obstore.put(self._store, key, content)
         else:
@@ -78,6 +100,24 @@ class Storage:
                 obstore.delete(self._store, key)
             except FileNotFoundError:
                 continue
+
+    def forget(self, prefix: str) -> None:
+        """Remove all that a job with this prefix may have stored, whether it was written down or not."""
+        inside = [str(entry["path"]) for part in obstore.list(self._store, f"generations/{prefix}/") for entry in part]
+        self.delete([*inside, f"generations/{prefix}.png", f"scenes/{prefix}.scene"])
+
+    def old(self, seconds: float) -> Iterator[list[str]]:
+        """Keys of the files that were last written more than ``seconds`` ago, some hundred at a time."""
+        before = datetime.now(UTC) - timedelta(seconds=seconds)
+        for folder in ("generations/", "uploads/", "scenes/"):
+            for part in obstore.list(self._store, folder, chunk_size=500):
+                if keys := [str(entry["path"]) for entry in part if entry["last_modified"] < before]:
+                    yield keys
+
+    def check_room(self) -> None:
+        """Raise :class:`StorageFull` where less than :data:`LEAST_FREE` bytes are left on our own disk."""
+        if self.local and shutil.disk_usage(self._settings.data_dir).free < LEAST_FREE:
+            raise StorageFull("The disk is full.", hint="The server's owner must make room.")
 
     def link(self, key: str) -> str:
         """The address a client fetches the file from."""

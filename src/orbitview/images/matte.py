@@ -192,11 +192,12 @@ def _main(mask: Mask, likely: Floats) -> tuple[Mask, int]:
     main = mask & (groups == weight.argmax())
     count, labels, stats, _ = cv2.connectedComponentsWithStats(main.astype(np.uint8), connectivity=8)
     areas = stats[1:, cv2.CC_STAT_AREA]
-    kept = np.isin(labels, 1 + np.flatnonzero(areas >= areas.max() / 100))
+    kept = np.concatenate([[False], areas >= areas.max() / 100])[labels]
     count, labels, stats, _ = cv2.connectedComponentsWithStats((~kept).astype(np.uint8), connectivity=4)
     area = stats[:, cv2.CC_STAT_AREA]
     doubt = np.bincount(labels.ravel(), likely.ravel(), count) / np.maximum(area, 1)
     # A hole that the network half believes in is no hole, unless it is large.
     limit = kept.sum() / np.where(doubt > 0.3, 100, 4000)
-    small = [i for i in range(1, count) if area[i] < limit[i]]
-    return np.asarray(kept | np.isin(labels, small)), int((weight > 0.15 * weight.max()).sum())
+    small = area < limit
+    small[0] = False
+    return np.asarray(kept | small[labels]), int((weight > 0.15 * weight.max()).sum())

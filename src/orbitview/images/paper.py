@@ -95,9 +95,11 @@ def commonest_border_colour(rgb: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], 
 
 def touching_border(mask: Mask) -> Mask:
     """The pieces of ``mask`` that reach the picture's edge."""
-    _, labels = cv2.connectedComponents(mask.astype(np.uint8), connectivity=4)
-    rim = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
-    return np.isin(labels, np.setdiff1d(rim, [0]))
+    count, labels = cv2.connectedComponents(mask.astype(np.uint8), connectivity=4)
+    reaching = np.zeros(count, bool)
+    reaching[np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])] = True
+    reaching[0] = False
+    return np.asarray(reaching[labels])
 
 
 def _surface(lab: Floats, known: Mask) -> Floats:
@@ -107,5 +109,7 @@ def _surface(lab: Floats, known: Mask) -> Floats:
     basis = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], -1)
     rows = np.flatnonzero(known)
     rows = rows[:: max(1, len(rows) // 20000)]
-    weights = np.linalg.lstsq(basis.reshape(-1, 6)[rows], lab.reshape(-1, 3)[rows], rcond=None)[0]
+    known_basis = basis.reshape(-1, 6)[rows]
+    square = known_basis.T @ known_basis + 1e-3 * np.eye(6, dtype=np.float32)
+    weights = np.linalg.solve(square, known_basis.T @ lab.reshape(-1, 3)[rows])
     return np.asarray(basis @ weights, np.float32)

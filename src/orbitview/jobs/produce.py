@@ -24,8 +24,8 @@ from ..views import ViewSet
 Row = dict[str, Any]
 
 
-def fetch_input(request: Row, settings: Settings, storage: Storage) -> bytes:
-    """The picture's bytes: from our storage, or from the URL that the caller named."""
+def fetch_input(request: Row, settings: Settings, storage: Storage, wanted: Callable[[], bool]) -> bytes:
+    """The picture's bytes: from our storage, or from the URL that the caller named, for as long as it is ``wanted``."""
     image = request["image"]
     if "key" in image:
         stored = storage.get(image["key"])
@@ -34,7 +34,7 @@ def fetch_input(request: Row, settings: Settings, storage: Storage) -> bytes:
 
             raise InvalidImage("The uploaded picture is gone.", hint="Upload it again.", field="image")
         return stored.data
-    return fetch(image["url"], allow_hosts=settings.allow_hosts)
+    return fetch(image["url"], allow_hosts=settings.allow_hosts, wanted=wanted)
 
 
 def produce(

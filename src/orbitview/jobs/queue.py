@@ -25,7 +25,9 @@ APPLICATION = "orbitview"
 VERSION = "1"
 """Of the workflows: a constant, so that an upgraded worker takes up what its predecessor left."""
 WORKFLOW, DELIVERY = "orbitview.job", "orbitview.delivery"
-QUEUE, WEBHOOKS = "orbitview-views", "orbitview-webhooks"
+QUEUE, WEBHOOKS = "orbitview-views", "orbitview-deliveries"
+EARLIER = "orbitview-webhooks"
+"""Where webhooks waited before each key had its share of the slots; what is left there is still sent."""
 
 
 log = get_logger("orbitview.jobs")
@@ -90,6 +92,7 @@ class JobQueue:
         request: Row,
         key_id: str,
         *,
+        picture: bytes | None = None,
         webhook: str | None = None,
         track_id: str | None = None,
         idempotency: str | None = None,
@@ -97,9 +100,14 @@ class JobQueue:
     ) -> Row:
         """Queue a job; returns its record. The same idempotency key and request give the same job.
 
+        Args:
+            picture: bytes to store for the job, if its request says ``temporary``; stored last, and not at all
+                where the job is refused.
+
         Raises:
             Busy: the queue is full.
             Conflict: the idempotency key belongs to another request.
+            StorageFull: there is no room.
         """
         digest = hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()
         if idempotency is not None:
@@ -113,6 +121,34 @@ class JobQueue:
             raise Busy(
                 "The queue is full.", hint="Try again later.", retry_after=self.eta(waiting, str(request["engine"]))
             )
+        self.storage.check_room()
+        stored = None
+        if picture is not None:
+            stored = f"generations/{uuid.uuid4()}.{request['image']['ending']}"
+            request = request | {"image": request["image"] | {"key": stored}}
+            self.storage.put(stored, picture)
+        try:
+            job = self._insert(request, digest, key_id, webhook, track_id, idempotency, priority)
+        except BaseException:
+            if stored:
+                with contextlib.suppress(Exception):
+                    self.storage.delete([stored])
+            raise
+        if stored and json.loads(job["request"])["image"].get("key") != stored:
+            self.storage.delete([stored])  # somebody was faster with the same idempotency key
+        return job
+
+    def _insert(
+        self,
+        request: Row,
+        digest: str,
+        key_id: str,
+        webhook: str | None,
+        track_id: str | None,
+        idempotency: str | None,
+        priority: int,
+    ) -> Row:
+        """Record and queue entry in one transaction."""
         uid = sortable_id()
         row = {
             "uid": uid,
@@ -192,6 +228,7 @@ class JobQueue:
         if not self.records.finish(job["uid"], "cancelled", error=error, files=[]):
             return False
         self.storage.delete([entry["key"] for entry in json.loads(job["files"])])
+        self.storage.forget(job["prefix"])
         self.client.cancel_workflow(job["uid"])
         self.announce(job)
         return True
@@ -205,17 +242,36 @@ class JobQueue:
             "workflow_name": DELIVERY,
             "queue_name": WEBHOOKS,
             "workflow_id": f"{event}-{attempt}",
+            "queue_partition_key": job["key_id"],
             "app_version": VERSION,
         }
         self.client.enqueue(entry, job["id"], event, attempt)
 
     def delete(self, job: Row) -> None:
-        """Remove an ended job, its files and its record."""
+        """Remove an ended job, its files, its record and the queue's."""
         self.storage.delete([entry["key"] for entry in json.loads(job["files"])])
+        self.storage.forget(job["prefix"])
         request = json.loads(job["request"])
         if request["image"].get("temporary"):
             self.storage.delete([request["image"]["key"]])
+        tries = [f"evt_{job['uid']}-{entry['attempt']}" for entry in self.records.deliveries_of(job["id"])]
+        self.client.delete_workflows([job["uid"], *tries])
         self.records.delete_job(job["id"])
+
+    def sweep_files(self, seconds: float = 3600.0) -> int:
+        """Delete files older than this that no record knows, left by what died in mid-sentence; how many they were.
+
+        Safe beside running servers: a file is written seconds before its record, not an hour.
+        """
+        count, pictures = 0, None
+        for keys in self.storage.old(seconds):
+            unknown = self.records.unknown(keys)
+            if unknown and pictures is None:
+                pictures = self.records.pictures()
+            left = [key for key in unknown if key not in (pictures or ())]
+            self.storage.delete(left)
+            count += len(left)
+        return count
 
     def close(self) -> None:
         """Give the connections back."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import secrets
+import sqlite3
 import time
 from pathlib import Path
 from typing import Any
@@ -98,6 +100,9 @@ def connect(settings: Settings) -> sa.Engine:
             connection.isolation_level = "IMMEDIATE"
             for pragma in ("busy_timeout=30000", "foreign_keys=ON", "journal_mode=WAL", "synchronous=NORMAL"):
                 connection.execute("PRAGMA " + pragma)
+            if sqlite3.sqlite_version_info < (3, 42):
+                # From Python 3.12 on the queue's library asks for unixepoch('subsec'), which is NULL before 3.42.
+                connection.create_function("unixepoch", 1, lambda _: time.time())
     else:
         engine = sa.create_engine(
             url.replace("postgresql://", "postgresql+psycopg://", 1), pool_size=10, pool_pre_ping=True
@@ -283,6 +288,22 @@ class Records:
         """Workflow ids of everything queued or running."""
         with self.engine.connect() as connection:
             return set(connection.execute(sa.select(jobs.c.uid).where(jobs.c.status.in_(OPEN))).scalars())
+
+    def unknown(self, keys: list[str]) -> list[str]:
+        """Those stored files that no job and no upload accounts for. Pictures that jobs came with are told apart by
+        :meth:`pictures`."""
+        stems = {key: re.sub(r"^(generations|scenes)/|[./].*$", "", key.split("/", 1)[1]) for key in keys}
+        with self.engine.connect() as connection:
+            prefixes = sa.select(jobs.c.prefix).where(jobs.c.prefix.in_(set(stems.values())))
+            files = sa.select(uploads.c.file).where(uploads.c.file.in_(keys))
+            known = set(connection.execute(prefixes).scalars()) | set(connection.execute(files).scalars())
+        return [key for key in keys if stems[key] not in known and key not in known]
+
+    def pictures(self) -> set[str]:
+        """Keys of the pictures that jobs came with."""
+        with self.engine.connect() as connection:
+            found = connection.execution_options(yield_per=500).execute(sa.select(jobs.c.request)).scalars()
+            return {json.loads(request)["image"].get("key", "") for request in found}
 
     def expired(self, before: float, limit: int = 100) -> list[Row]:
         """Ended jobs that finished before a time."""

@@ -7,30 +7,34 @@ what it was running. A job that kills it three times is failed.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import random
 import signal
 import threading
 import time
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 from dbos import DBOS, DBOSConfig
+from filelock import FileLock, Timeout
 from structlog.contextvars import bound_contextvars
 
 from ..config import Settings
 from ..errors import OrbitviewError
 from ..logs import configure, get_logger
 from .produce import fetch_input, produce
-from .queue import APPLICATION, DELIVERY, QUEUE, VERSION, WEBHOOKS, WORKFLOW, JobQueue
+from .queue import APPLICATION, DELIVERY, EARLIER, QUEUE, VERSION, WEBHOOKS, WORKFLOW, JobQueue
 from .records import OPEN, Row
+from .trouble import PatientRecords
 from .webhooks import RETRY_FOR, send
 
 RUNS = 3
 """Starts of a job before it is given up."""
 _state: dict[str, Any] = {}
+_stop = threading.Event()
+_running: set[str] = set()
+"""Jobs that run in this process."""
 _served: dict[str, float] = {}
 """When each key last had a job started here."""
 log = get_logger("orbitview.worker")
@@ -55,10 +59,11 @@ def _as_error(error: Exception) -> Row:
 def _run(uid: str) -> str:
     """Fetch, generate and store. Returns the status the job ended with."""
     queue = _queue()
-    job = queue.records.by_uid(uid)
+    records = PatientRecords(queue.records, _stop)
+    job = records.by_uid(uid)
     if job is None or job["status"] not in OPEN:
         return "gone"
-    queue.records.start(uid)
+    records.start(uid)
     request = json.loads(job["request"])
     _state["busy"] = (uid, time.monotonic())
     _served[job["key_id"]] = time.monotonic()
@@ -71,19 +76,21 @@ def _run(uid: str) -> str:
 
 
 def _produce(queue: JobQueue, job: Row, request: Row) -> str:
-    uid, records = job["uid"], queue.records
-    made: list[Row] = []
+    uid, records = job["uid"], PatientRecords(queue.records, _stop)
 
     def publish(files: list[Row]) -> None:
-        made[:] = files
         records.publish(uid, files)
 
     def advance(share: float, stage: str) -> bool:
-        return records.advance(uid, share, stage)
+        still_open: bool = records.advance(uid, share, stage)
+        return still_open
+
+    def wanted() -> bool:
+        return advance(0.0, "fetch")
 
     try:
-        advance(0.0, "fetch")
-        picture = b"" if "scene" in request else fetch_input(request, queue.settings, queue.storage)
+        wanted()
+        picture = b"" if "scene" in request else fetch_input(request, queue.settings, queue.storage, wanted)
         settings = queue.settings
         made, meta = produce(
             request, picture, job["prefix"], queue.storage, advance, publish, settings.job_timeout, settings.keep_scenes
@@ -94,11 +101,11 @@ def _produce(queue: JobQueue, job: Row, request: Row) -> str:
         expected = isinstance(error, OrbitviewError)
         log.warning("failed", error=repr(error), exc_info=None if expected else error)
         if records.finish(uid, "failed", error=_as_error(error), files=[]):
-            queue.storage.delete([entry["key"] for entry in made])
+            queue.storage.forget(job["prefix"])
             return "failed"
     now = records.by_uid(uid)
     if now is None or now["status"] != "success":  # else another worker made the same files
-        queue.storage.delete([entry["key"] for entry in made])  # cancelled or deleted while it ran
+        queue.storage.forget(job["prefix"])  # cancelled or deleted while it ran
     return "gone"
 
 
@@ -112,8 +119,12 @@ def _announce(uid: str) -> None:
 @DBOS.workflow(name=WORKFLOW, max_recovery_attempts=RUNS - 1)
 def _job(uid: str) -> None:
     """A job is two steps, so that a crash between them repeats neither."""
-    _run(uid)
-    _announce(uid)
+    _running.add(uid)
+    try:
+        _run(uid)
+        _announce(uid)
+    finally:
+        _running.discard(uid)
 
 
 @DBOS.step(name="orbitview.delivery.send")
@@ -135,6 +146,10 @@ def _again(job_id: int, event: str, attempt: int) -> None:
     spent = sum(min(5 * 3**n, 10800) for n in range(attempt - 1))
     if spent > RETRY_FOR:
         return
+    queue = _queue()
+    job = queue.records.job(job_id)
+    if job is None:
+        return
     delay = min(5 * 3 ** (attempt - 1), 10800) * random.uniform(0.8, 1.2)
     entry: Any = {
         "workflow_name": DELIVERY,
@@ -142,8 +157,9 @@ def _again(job_id: int, event: str, attempt: int) -> None:
         "workflow_id": f"{event}-{attempt + 1}",
         "app_version": VERSION,
         "delay_seconds": delay,
+        "queue_partition_key": job["key_id"],
     }
-    _queue().client.enqueue(entry, job_id, event, attempt + 1)
+    queue.client.enqueue(entry, job_id, event, attempt + 1)
 
 
 @DBOS.workflow(name=DELIVERY)
@@ -192,38 +208,72 @@ def take_turns(database: Any) -> None:
 
 
 def _sweep(stop: threading.Event, settings: Settings) -> None:
-    """Fail what was given up on, stop what hangs, clear what expired, look after the fleet."""
-    cleaned = 0.0
-    pulse = Pulse(settings.worker, settings.worker_timeout)
+    """Fail what was given up on or hangs, take up what was dropped, clear what expired, look after the fleet."""
+    queue, pulse, dropped = _queue(), Pulse(settings.worker, settings.worker_timeout), Dropped(settings.worker)
+    chores: list[tuple[str, Callable[[], object], float]] = [
+        ("pulse", lambda: pulse.tick(queue), 0.0),
+        ("given up", lambda: _give_up(queue), 0.0),
+        ("dropped", lambda: dropped.tick(queue), 5.0),
+        ("clean", lambda: clean(queue, settings), 3600.0),
+        ("files", queue.sweep_files, 86400.0),
+    ]
+    done: dict[str, float] = {"files": time.monotonic() - 86400 + 600}  # ten minutes after the start
     while not stop.wait(1.0):
-        queue = _queue()
-        with contextlib.suppress(Exception):
-            pulse.tick(queue)
-        with contextlib.suppress(Exception):
-            given_up = queue.client.list_workflows(
-                name=WORKFLOW,
-                status=["MAX_RECOVERY_ATTEMPTS_EXCEEDED", "ERROR"],
-                load_input=False,
-                load_output=False,
-            )
-            for uid in queue.records.open_uids().intersection(workflow.workflow_id for workflow in given_up):
-                error = {
-                    "code": "crashed",
-                    "message": f"The job stopped its worker {RUNS} times and was given up.",
-                    "hint": "Try another picture or fewer outputs.",
-                }
-                if queue.records.finish(uid, "failed", error=error):
-                    queue.announce(queue.records.by_uid(uid) or {"webhook": None})
-            if time.time() - cleaned > 3600:
-                cleaned = time.time()
-                clean(queue, settings)
+        for name, chore, every in chores:
+            if time.monotonic() - done.get(name, -every) < every:
+                continue
+            done[name] = time.monotonic()
+            try:
+                chore()
+            except Exception as error:
+                log.warning("chore failed", chore=name, error=repr(error)[:300])
         busy = _state.get("busy")
         if busy and time.monotonic() - busy[1] > settings.job_timeout + 30:
-            uid = busy[0]
-            error = {"code": "timeout", "message": "The job hung and was stopped.", "hint": "Try another engine."}
-            if queue.records.finish(uid, "failed", error=error):
-                queue.announce(queue.records.by_uid(uid) or {"webhook": None})
+            hung = {"code": "timeout", "message": "The job hung and was stopped.", "hint": "Try another engine."}
+            with contextlib.suppress(Exception):
+                _fail(queue, busy[0], hung)
             os._exit(70)  # a hung engine cannot be stopped from inside; whoever started us starts us again
+
+
+def _fail(queue: JobQueue, uid: str, error: Row) -> None:
+    """End an open job from outside, with everything that it left behind."""
+    if queue.records.finish(uid, "failed", error=error, files=[]):
+        job = queue.records.by_uid(uid)
+        if job is not None:
+            queue.storage.forget(job["prefix"])
+            queue.announce(job)
+
+
+def _give_up(queue: JobQueue) -> None:
+    """Fail the jobs that stopped their worker too often."""
+    lost = {"MAX_RECOVERY_ATTEMPTS_EXCEEDED": f"The job stopped its worker {RUNS} times and was given up."}
+    lost["ERROR"] = "The server could not run the job."
+    found = queue.client.list_workflows(name=WORKFLOW, status=list(lost), load_input=False, load_output=False)
+    status = {workflow.workflow_id: workflow.status for workflow in found}
+    for uid in queue.records.open_uids().intersection(status):
+        crashed = status[uid] != "ERROR"
+        hint = "Try another picture or fewer outputs." if crashed else "Send it again; the server's log says why."
+        _fail(queue, uid, {"code": "crashed" if crashed else "internal", "message": lost[status[uid]], "hint": hint})
+
+
+class Dropped:
+    """Finds jobs that the queue believes to run here and that do not: their outcome could not be written down when
+    they ended, because the disk was full or the database away."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._suspects: set[str] = set()
+
+    def tick(self, queue: JobQueue) -> None:
+        """Queue again what was suspected the last time and still does not run."""
+        pending = queue.client.list_workflows(
+            name=WORKFLOW, status="PENDING", executor_id=self._name, load_input=False, load_output=False
+        )
+        idle = {workflow.workflow_id for workflow in pending} - _running
+        for uid in idle & self._suspects:
+            queue.client.resume_workflow(uid, queue_name=QUEUE)
+            log.warning("took up a job that was dropped", uid=uid)
+        self._suspects = idle - self._suspects
 
 
 def clean(queue: JobQueue, settings: Settings) -> int:
@@ -244,16 +294,13 @@ def clean(queue: JobQueue, settings: Settings) -> int:
 def run(settings: Settings) -> None:
     """Run jobs until SIGTERM or SIGINT; the job in hand is finished first (30 s at most)."""
     settings.data_dir.mkdir(parents=True, exist_ok=True)
-    lock = open(Path(settings.data_dir) / f"worker-{settings.worker}.lock", "w")  # noqa: SIM115 (held for life)
-    for _ in range(100):
-        with contextlib.suppress(OSError):
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            break
-        time.sleep(0.1)
-    else:
+    lock = FileLock(settings.data_dir / f"worker-{settings.worker}.lock")  # held for life
+    try:
+        lock.acquire(timeout=10)
+    except Timeout:
         raise SystemExit(
             f"A worker named {settings.worker!r} is running already; set ORBITVIEW_WORKER to another name."
-        )
+        ) from None
     configure(settings)
     queue = _state["queue"] = JobQueue(settings)
     config: DBOSConfig = {
@@ -267,20 +314,33 @@ def run(settings: Settings) -> None:
     else:
         config["system_database_url"] = settings.database
     instance = DBOS(config=config)
-    DBOS.listen_queues([QUEUE, WEBHOOKS])
+    DBOS.listen_queues([QUEUE, WEBHOOKS, EARLIER])
     DBOS.launch()
     take_turns(instance._sys_db)
     DBOS.register_queue(QUEUE, worker_concurrency=1, partition_worker_concurrency=1, polling_interval_sec=0.03)
-    DBOS.register_queue(WEBHOOKS, worker_concurrency=8, polling_interval_sec=0.2)
-    stop = threading.Event()
+    # A key whose receivers are slow has four of the sixteen slots, and no more.
+    DBOS.register_queue(WEBHOOKS, worker_concurrency=16, partition_worker_concurrency=4, polling_interval_sec=0.2)
+    DBOS.register_queue(EARLIER, worker_concurrency=8, polling_interval_sec=1.0)
     for name in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(name, lambda *_: stop.set())
-    sweeper = threading.Thread(target=_sweep, args=(stop, settings), daemon=True)
+        signal.signal(name, lambda *_: _stop.set())
+    sweeper = threading.Thread(target=_sweep, args=(_stop, settings), daemon=True)
     sweeper.start()
     log.info("ready", worker=settings.worker)
     parent = os.environ.get("ORBITVIEW_PARENT")  # told, not asked: it may be gone before we could ask
-    while not stop.wait(0.5):
+    while not _stop.wait(0.5):
         if parent and os.getppid() != int(parent):
-            break  # the API that started us is gone
-    DBOS.destroy(workflow_completion_timeout_sec=30)
-    queue.close()
+            _stop.set()  # the API that started us is gone
+    leave(queue)
+
+
+def leave(queue: JobQueue, seconds: float = 30.0) -> None:
+    """Finish the job in hand within ``seconds``, or hand it back for whoever comes next, and end the process."""
+    DBOS.destroy(workflow_completion_timeout_sec=int(seconds))
+    for uid in list(_running):
+        with contextlib.suppress(Exception):
+            queue.client.resume_workflow(uid, queue_name=QUEUE)
+            log.warning("handed a job back", uid=uid)
+    with contextlib.suppress(Exception):
+        queue.close()
+    log.info("stopped")
+    os._exit(0)  # an engine's thread may still run, and would be waited for

@@ -45,7 +45,7 @@ class McpEndpoint:
             try:
                 await run_in_threadpool(request.app.state.gate.enter, request)
             except Unauthorized as error:
-                from ..server.v1 import problem
+                from ..server.problems import problem
 
                 await problem(error)(scope, receive, send)
                 return

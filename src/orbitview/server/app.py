@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import importlib.util
-from collections.abc import AsyncIterator, Awaitable, Callable
+import re
+from collections.abc import AsyncIterator
 from typing import Any
 
 import sqlalchemy as sa
@@ -22,53 +23,17 @@ from .. import __version__
 from ..config import Settings
 from ..errors import InvalidRequest, OrbitviewError
 from ..jobs.queue import JobQueue
+from ..jobs.trouble import full_or_away
 from ..logs import get_logger
 from ..storage import KEPT
 from . import pages, v1, v5
 from .auth import Gate
+from .bodies import Bodies
 from .metrics import Metrics
+from .problems import shaped
 from .requests import BadFields
 
 log = get_logger("orbitview.api")
-
-
-class BodyLimit:
-    """Refuses bodies over a size, whether they announce it or not."""
-
-    def __init__(self, app: ASGIApp, most: int) -> None:
-        self.app, self.most = app, most
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-        length = dict(scope["headers"]).get(b"content-length", b"0")
-        if length.isdigit() and int(length) > self.most:
-            await self._refuse(scope, receive, send)
-            return
-        seen = 0
-
-        async def counted() -> Message:
-            nonlocal seen
-            message = await receive()
-            seen += len(message.get("body", b""))
-            if seen > self.most:
-                raise HTTPException(413, f"The body has more than {self.most // 2**20} MB.")
-            return message
-
-        await self.app(scope, counted, send)
-
-    async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
-        text = f"The body has more than {self.most // 2**20} MB."
-        hosted = scope["path"].startswith("/api/")
-        body = (
-            {"status": "error", "message": text}
-            if hosted
-            else {"type": "urn:orbitview:too_large", "title": "too large", "status": 413, "detail": text}
-        )
-        await JSONResponse(body, 413, media_type="application/json" if hosted else "application/problem+json")(
-            scope, receive, send
-        )
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -94,7 +59,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(v5.router)
     app.include_router(v1.router)
     app.include_router(pages.router)
-    app.add_middleware(BodyLimit, most=settings.max_body_mb * 2**20)
+    app.add_middleware(Bodies, most=settings.max_body_mb * 2**20)
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,
@@ -124,7 +89,7 @@ def _files(app: FastAPI) -> None:
         """A stored file, at the unguessable address that its job gave."""
         queue: JobQueue = request.app.state.queue
         key = request.url.path.lstrip("/")
-        if not queue.storage.local or ".." in key:
+        if not queue.storage.local or ".." in key or not re.fullmatch(r"[\w@.,+/-]{1,240}", key, re.ASCII):
             return PlainTextResponse("not found", 404)
         stored = await run_in_threadpool(queue.storage.get, key)
         if stored is None:
@@ -150,9 +115,10 @@ def _range(header: str | None, size: int) -> tuple[int, int] | str | None:
     """First and last byte of a single range; None to send all; "bad" where it cannot be met."""
     if not header or not header.startswith("bytes=") or "," in header:
         return None
-    first, dash, last = header[6:].strip().partition("-")
-    if not dash or not (first + last).isdigit():
+    found = re.fullmatch(r"([0-9]{0,18})-([0-9]{0,18})", header[6:].strip())
+    if found is None or not any(found.groups()):
         return None
+    first, last = found.groups()
     if not first:
         return (max(0, size - int(last)), size - 1) if int(last) and size else "bad"
     low, high = int(first), min(int(last) if last else size - 1, size - 1)
@@ -169,11 +135,15 @@ def _operations(app: FastAPI) -> None:
         "/readyz", tags=["Operations"], response_class=PlainTextResponse, responses={503: {"description": "Not ready"}}
     )
     async def readyz(request: Request) -> Response:
-        """The database answers."""
+        """The database answers, and there is room for files."""
+        queue: JobQueue = request.app.state.queue
         try:
-            await run_in_threadpool(request.app.state.queue.records.waiting)
+            await run_in_threadpool(queue.records.waiting)
+            await run_in_threadpool(queue.storage.check_room)
         except sa.exc.SQLAlchemyError:
             return PlainTextResponse("the database does not answer", 503)
+        except OrbitviewError as error:
+            return PlainTextResponse(error.message, 503)
         return PlainTextResponse("ok")
 
     @app.get("/metrics", tags=["Operations"], response_class=PlainTextResponse)
@@ -184,11 +154,6 @@ def _operations(app: FastAPI) -> None:
 
 
 def _errors(app: FastAPI) -> None:
-    def shaped(request: Request, error: OrbitviewError) -> JSONResponse:
-        if request.url.path.startswith("/api/"):
-            return v5.answer(request, v5.vendor_error(error), error.status)
-        return v1.problem(error)
-
     @app.exception_handler(OrbitviewError)
     async def ours(request: Request, error: OrbitviewError) -> JSONResponse:
         return shaped(request, error)
@@ -203,31 +168,52 @@ def _errors(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> JSONResponse:
+        if isinstance(error.__cause__, OrbitviewError):  # raised while a body was read
+            return shaped(request, error.__cause__)
         known = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}
         wrapped = InvalidRequest(str(error.detail))
         wrapped.code, wrapped.status = known.get(error.status_code, "invalid_request"), error.status_code
         answer = shaped(request, wrapped)
-        if request.url.path.startswith("/api/") and error.status_code in (404, 405, 413):
-            answer.status_code = error.status_code
         answer.headers.update(error.headers or {})
         return answer
 
-    @app.middleware("http")
-    async def unexpected(request: Request, following: Callable[[Request], Awaitable[Response]]) -> Response:
+    app.add_middleware(LastResort)
+
+
+class LastResort:
+    """Nobody sees a traceback: what no one foresaw is logged and answered in the route's own words."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        begun = False
+
+        async def sent(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
         try:
-            return await following(request)
-        except Exception:
-            log.exception("unexpected error", path=request.url.path)
-            body: dict[str, Any] = {"status": "failed", "id": "", "message": "Failed, Try Again", "output": ""}
-            if request.url.path.startswith("/api/"):
-                return JSONResponse(body, 500)
-            return JSONResponse(
-                {
-                    "type": "urn:orbitview:internal",
-                    "title": "internal",
-                    "status": 500,
-                    "detail": "Something broke here; it is in the server's log.",
-                },
-                500,
-                media_type="application/problem+json",
-            )
+            await self.app(scope, receive, sent)
+        except Exception as error:
+            if begun or scope["type"] != "http":
+                raise
+            await self._answer(scope, error)(scope, receive, send)
+
+    @staticmethod
+    def _answer(scope: Scope, error: Exception) -> JSONResponse:
+        hosted = scope["path"].startswith("/api/")
+        if isinstance(error, sa.exc.DBAPIError | sa.exc.TimeoutError):
+            log.error("database", path=scope["path"], error=repr(error)[:300])
+            return shaped(Request(scope), full_or_away(error))
+        log.error("unexpected error", path=scope["path"], exc_info=error)
+        if hosted:
+            return JSONResponse({"status": "failed", "id": "", "message": "Failed, Try Again", "output": ""}, 500)
+        body = {
+            "type": "urn:orbitview:internal",
+            "title": "internal",
+            "status": 500,
+            "detail": "Something broke here; it is in the server's log.",
+        }
+        return JSONResponse(body, 500, media_type="application/problem+json")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections import deque
+from collections.abc import Iterator
 from typing import Any
 
 from fastapi import Request
@@ -36,6 +38,7 @@ class Gate:
     def __init__(self, queue: JobQueue) -> None:
         self._queue = queue
         self._recent: dict[str, deque[float]] = {}
+        self._alone: dict[str, threading.Lock] = {}
         self._lock = threading.Lock()
 
     def enter(self, request: Request, body_key: object = None, *, look: bool = False) -> dict[str, Any]:
@@ -63,26 +66,42 @@ class Gate:
             "Invalid Api Key", hint="Send a key as `key` in the body, as Authorization: Bearer, or as X-API-Key."
         )
 
-    def admit(self, key: dict[str, Any]) -> None:
-        """Count one job request against the key's limits.
+    @contextlib.contextmanager
+    def admitted(self, key: dict[str, Any]) -> Iterator[None]:
+        """Count the job that is made within against the key's limits; what is refused within does not count.
 
         Raises:
             Busy: too many a minute, or too many at once.
         """
-        if key["at_once"] and self._queue.records.waiting(key["id"]) >= key["at_once"]:
-            raise Busy("Rate limit exceeded", hint=f"This key may have {key['at_once']} jobs at once.", retry_after=5)
+        with self._lock:
+            alone = self._alone.setdefault(key["id"], threading.Lock()) if key["at_once"] else contextlib.nullcontext()
+        with alone:
+            if key["at_once"] and self._queue.records.waiting(key["id"]) >= key["at_once"]:
+                raise Busy(
+                    "Rate limit exceeded", hint=f"This key may have {key['at_once']} jobs at once.", retry_after=5
+                )
+            now = self._count(key)
+            try:
+                yield
+            except BaseException:
+                if now is not None:
+                    with self._lock, contextlib.suppress(ValueError):
+                        self._recent[key["id"]].remove(now)
+                raise
+
+    def _count(self, key: dict[str, Any]) -> float | None:
         if not key["per_minute"]:
-            return
+            return None
         now = time.monotonic()
         with self._lock:
             recent = self._recent.setdefault(key["id"], deque())
             while recent and recent[0] < now - 60:
                 recent.popleft()
             if len(recent) >= key["per_minute"]:
-                wait = int(61 - (now - recent[0]))
                 raise Busy(
                     "Rate limit exceeded",
                     hint=f"This key may start {key['per_minute']} jobs a minute.",
-                    retry_after=wait,
+                    retry_after=int(61 - (now - recent[0])),
                 )
             recent.append(now)
+        return now

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import secrets
-import uuid
 from typing import Any
 
 from ..cameras import DEFAULT_RIG, Camera, rig
@@ -58,9 +58,7 @@ class Reader:
         if value is None:
             return default
         try:
-            if isinstance(value, bool):
-                raise ValueError
-            number = float(value)
+            number = _number(value)
             if whole and number != int(number):
                 raise ValueError
         except (TypeError, ValueError, OverflowError):
@@ -84,8 +82,52 @@ class Reader:
             raise BadFields(self.errors)
 
 
-def read_request(body: Row, storage: Storage, most_steps: int = 50) -> Row:
-    """Check a multiview body; the picture is taken into storage unless it is a URL.
+def whole_number(text: str) -> int | None:
+    """A whole number of up to 15 plain digits; None for anything else (``²`` is a digit to ``str.isdigit`` alone)."""
+    return int(text) if re.fullmatch("[0-9]{1,15}", text) else None
+
+
+def _number(value: object) -> int | float:
+    """A number as it was sent: large whole ones are not rounded to floats.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise ValueError
+    if isinstance(value, str):
+        text = value.strip()
+        return int(text) if re.fullmatch("[+-]?[0-9]{1,30}", text) else float(text)
+    return value
+
+
+def refuse_surrogates(value: object) -> None:
+    """Raise where a string somewhere in a parsed body holds half a character, which nothing can store or send.
+
+    Raises:
+        InvalidRequest: it does.
+    """
+    waiting = [value]
+    while waiting:
+        found = waiting.pop()
+        if isinstance(found, dict):
+            waiting += [*found.keys(), *found.values()]
+        elif isinstance(found, list):
+            waiting += found
+        elif isinstance(found, str):
+            try:
+                found.encode()
+            except UnicodeEncodeError as error:
+                raise InvalidRequest(
+                    "The body holds half a character (a lone surrogate).", hint="Send well-formed Unicode."
+                ) from error
+
+
+def read_request(body: Row, storage: Storage, most_steps: int = 50) -> tuple[Row, bytes | None]:
+    """Check a multiview body.
+
+    Returns:
+        The request, and the bytes of its picture, which :meth:`JobQueue.submit` stores; None where it is a URL.
 
     Raises:
         BadFields: with every wrong field.
@@ -137,10 +179,10 @@ def read_request(body: Row, storage: Storage, most_steps: int = 50) -> Row:
         reader.fail("image", "The image field is required.")
     reader.done()
     try:
-        request["image"] = take_image(reader.body["image"], storage)
+        request["image"], picture = read_image(reader.body["image"], storage)
     except OrbitviewError as error:
         raise BadFields({"image": [str(error)]}) from error
-    return request
+    return request, picture
 
 
 def _cameras(reader: Reader) -> str | list[Row]:
@@ -224,8 +266,8 @@ def read_files_request(body: Row, job: Row, scene: str) -> Row:
     return job | {"image": image, "scene": scene, "formats": formats, "background": background, "output": output}
 
 
-def take_image(image: object, storage: Storage) -> Row:
-    """Where a job finds its picture: ``{"url": …}``, or ``{"key": …}`` of the copy that was stored now.
+def read_image(image: object, storage: Storage) -> tuple[Row, bytes | None]:
+    """Where a job finds its picture (``{"url": …}``, ``{"key": …}``), or what it is and its bytes, not stored yet.
 
     Raises:
         InvalidImage: bytes, data URL or base64 that are no picture.
@@ -233,13 +275,10 @@ def take_image(image: object, storage: Storage) -> Row:
     if isinstance(image, str) and re.match(r"\s*https?://", image, re.IGNORECASE):
         image = image.strip()
         key = storage.own_key(image)
-        return {"key": key} if key else {"url": image[:4000]}
+        return ({"key": key} if key else {"url": image[:4000]}), None
     data = image if isinstance(image, bytes) else decode_base64(image)
-    picture = load_image(data)
-    del picture
-    key = f"generations/{uuid.uuid4()}.{_ending(data)}"
-    storage.put(key, data)
-    return {"key": key, "temporary": True}
+    load_image(data)
+    return {"sha256": hashlib.sha256(data).hexdigest(), "ending": _ending(data), "temporary": True}, data
 
 
 def _ending(data: bytes) -> str:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import ipaddress
 import os
+import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
+from types import FrameType
 
 import uvicorn
 
@@ -68,32 +72,76 @@ class Supervisor:
             if not self._stop.wait(pause):
                 self.process = self._start()
 
-    def stop(self) -> None:
-        """Let the worker finish its job, 40 s at most."""
+    def tell(self) -> None:
+        """Ask the worker to finish its job and end."""
         self._stop.set()
         self.process.terminate()
+
+    def stop(self) -> None:
+        """Wait until the worker has ended, 40 s at most."""
+        self.tell()
         try:
             self.process.wait(40)
         except subprocess.TimeoutExpired:
             self.process.kill()
 
 
+class _Server(uvicorn.Server):
+    """Hands a signal on to the worker at once, and leaves the way out to us."""
+
+    supervisor: Supervisor | None = None
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """A signal came: no more work is begun, on either side."""
+        if self.supervisor:
+            self.supervisor.tell()
+        super().handle_exit(sig, frame)
+
+
 def serve(settings: Settings, worker: bool = True) -> None:
-    """Run until told to stop."""
+    """Run until told to stop.
+
+    Raises:
+        InvalidRequest: the address cannot be listened on, or the server would be open to strangers.
+    """
     configure(settings)
+    listening = _listen(settings)
     if check_open(settings):
         print("No API key exists: open to everybody on this machine, and to nobody else.", file=sys.stderr)
-    supervisor = Supervisor(settings) if worker else None
+    server = _Server(
+        uvicorn.Config(create_app(settings), log_config=None, access_log=False, timeout_graceful_shutdown=20)
+    )
+    # uvicorn raises the signal again once it has ended: that must not kill us before the worker has ended too.
+    for name in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(name, lambda *_: None)
+    supervisor = server.supervisor = Supervisor(settings) if worker else None
     print(f"orbitview listens on {settings.base_url} (docs at /docs)", file=sys.stderr)
     try:
-        uvicorn.run(
-            create_app(settings),
-            host=settings.host,
-            port=settings.port,
-            log_config=None,
-            access_log=False,
-            timeout_graceful_shutdown=20,
-        )
+        server.run(sockets=[listening])
     finally:
         if supervisor:
             supervisor.stop()
+
+
+def _listen(settings: Settings) -> socket.socket:
+    """The listening socket, before anything is started or announced.
+
+    Raises:
+        InvalidRequest: something else listens there, or the address is not ours.
+    """
+    try:
+        family, kind, number, _, address = socket.getaddrinfo(
+            settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listening = socket.socket(family, kind, number)
+        if os.name == "posix":
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(address)
+        listening.listen(2048)
+    except OSError as error:
+        busy = error.errno == errno.EADDRINUSE
+        raise InvalidRequest(
+            f"{settings.host}:{settings.port} is {'in use already' if busy else 'no address to listen on'}.",
+            hint="Choose another --port." if busy else "Choose another --host.",
+        ) from error
+    return listening

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import time
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
-from fastapi.responses import JSONResponse, StreamingResponse
+from fastapi.responses import StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
 from ..engines import describe_engines
@@ -17,6 +18,8 @@ from ..errors import InvalidRequest, OrbitviewError
 from ..formats import ABOUT
 from ..jobs.answers import artefacts, scene_of
 from ..jobs.queue import JobQueue
+from .auth import Gate
+from .bodies import taken
 from .models import (
     DeliveryModel,
     EngineModel,
@@ -28,7 +31,7 @@ from .models import (
     UploadModel,
     ViewsRequest,
 )
-from .requests import read_files_request, read_request
+from .requests import read_files_request, read_request, refuse_surrogates, whole_number
 from .v5 import _webhook, read_body, store_upload, wait_for
 
 router = APIRouter(prefix="/v1", tags=["Views"])
@@ -106,18 +109,28 @@ async def create_views(
 ) -> Row:
     """Queue a job."""
     queue: JobQueue = request.app.state.queue
-    await run_in_threadpool(request.app.state.gate.admit, key)
+    gate: Gate = request.app.state.gate
     fields = body.model_dump(exclude_none=True)
-    wanted = await run_in_threadpool(read_request, fields, queue.storage, 100)
-    if idempotency_key and body.seed is None:
-        wanted["seed"] = int.from_bytes(
-            idempotency_key.encode()[:4].ljust(4, b"0")
-        )  # a repeated request must be the same request
-    if idempotency_key and wanted["image"].get("temporary"):
-        wanted["image_hash"] = _digest(body.image)
-    job = await run_in_threadpool(
-        _submit, queue, wanted, key["id"], _webhook(fields), body.track_id, idempotency_key, body.priority
-    )
+    refuse_surrogates(fields)
+    webhook = _webhook(fields)
+    wanted, picture = await run_in_threadpool(read_request, fields, queue.storage, 100)
+    if idempotency_key and body.seed is None:  # a repeated request must be the same request
+        wanted["seed"] = int.from_bytes(hashlib.sha256(idempotency_key.encode()).digest()[:4]) % 2**31
+
+    def accept() -> Row:
+        with gate.admitted(key):
+            return queue.submit(
+                wanted,
+                key["id"],
+                picture=picture,
+                webhook=webhook,
+                track_id=body.track_id,
+                idempotency=idempotency_key,
+                priority=body.priority,
+            )
+
+    job = await run_in_threadpool(accept)
+    taken(request)
     seconds = _wait(prefer)
     if seconds:
         job = await wait_for(queue, job, seconds)
@@ -144,7 +157,7 @@ async def create_files(
 ) -> Row:
     """Queue a job that makes further files of a finished one's object, without running the engine again."""
     queue: JobQueue = request.app.state.queue
-    await run_in_threadpool(request.app.state.gate.admit, key)
+    gate: Gate = request.app.state.gate
 
     def accept() -> Row:
         before = _job(queue, job_id, key)
@@ -156,8 +169,11 @@ async def create_files(
                 field="job_id",
             )
         fields = body.model_dump(exclude_none=True)
+        refuse_surrogates(fields)
         wanted = read_files_request(fields, json.loads(before["request"]), scene)
-        return queue.submit(wanted, key["id"], webhook=_webhook(fields), track_id=body.track_id, priority=body.priority)
+        webhook = _webhook(fields)
+        with gate.admitted(key):
+            return queue.submit(wanted, key["id"], webhook=webhook, track_id=body.track_id, priority=body.priority)
 
     job = await run_in_threadpool(accept)
     seconds = _wait(prefer)
@@ -170,36 +186,12 @@ async def create_files(
     return await run_in_threadpool(present, job, queue)
 
 
-def _digest(text: str) -> str:
-    import hashlib
-
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _submit(
-    queue: JobQueue,
-    wanted: Row,
-    key_id: str,
-    webhook: str | None,
-    track_id: str | None,
-    token: str | None,
-    priority: int,
-) -> Row:
-    """Submit; a stored copy of a repeated request's picture gets out of the way."""
-    copy = wanted["image"].get("key") if wanted["image"].get("temporary") else None
-    if token and copy:
-        before = queue.records.by_idempotency(key_id, token)
-        if before is not None:
-            wanted["image"] = json.loads(before["request"])["image"]
-            queue.storage.delete([copy])
-    return queue.submit(wanted, key_id, webhook=webhook, track_id=track_id, idempotency=token, priority=priority)
-
-
 def _wait(prefer: str | None) -> float:
     for part in (prefer or "").split(","):
         name, _, value = part.strip().partition("=")
         if name.lower() == "wait":
-            return min(float(value), 60.0) if value.isdigit() else 60.0
+            seconds = whole_number(value)
+            return min(float(seconds), 60.0) if seconds is not None else 0.0 if value else 60.0
     return 0.0
 
 
@@ -340,22 +332,3 @@ def list_formats(key: Key) -> list[Row]:
         {"name": name, "kind": about.kind, "file": about.file, "summary": about.summary}
         for name, about in ABOUT.items()
     ]
-
-
-def problem(error: OrbitviewError) -> JSONResponse:
-    """RFC 9457 body of an error."""
-    fields = getattr(error, "fields", None) or ({error.field: [str(error)]} if error.field else None)
-    body = {
-        "type": f"urn:orbitview:{error.code}",
-        "title": error.code.replace("_", " "),
-        "status": error.status,
-        "detail": error.message,
-        "hint": error.hint or None,
-        "errors": fields,
-        "retry_after": getattr(error, "retry_after", None),
-    }
-    headers = {"Retry-After": str(body["retry_after"])} if body["retry_after"] else {}
-    if error.status == 401:
-        headers["WWW-Authenticate"] = "Bearer"
-    content = {k: v for k, v in body.items() if v is not None}
-    return JSONResponse(content, error.status, headers, media_type="application/problem+json")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import time
 import uuid
 from functools import partial
@@ -19,7 +20,8 @@ from ..jobs.answers import fetch_answer
 from ..jobs.queue import Busy, JobQueue
 from . import hosted
 from .auth import Unauthorized
-from .requests import BadFields, read_request
+from .bodies import taken
+from .requests import BadFields, read_request, refuse_surrogates, whole_number
 
 router = APIRouter(tags=["Hosted API"])
 Row = dict[str, Any]
@@ -45,6 +47,9 @@ _TIP = (
 )
 
 
+_HALF = re.compile(rb"\\u[dD][89a-fA-F]")
+
+
 async def read_body(request: Request) -> Row:
     """JSON, form or multipart as one flat dictionary; uploaded parts as bytes.
 
@@ -55,6 +60,8 @@ async def read_body(request: Request) -> Row:
     if kind in ("multipart/form-data", "application/x-www-form-urlencoded"):
         try:
             form = await request.form(max_part_size=64 * 2**20)
+        except OrbitviewError:
+            raise
         except Exception as error:
             raise InvalidRequest("The form cannot be read.", hint=_TIP) from error
         body: Row = {}
@@ -64,10 +71,12 @@ async def read_body(request: Request) -> Row:
             if isinstance(body.get(name), str) and body[name].lstrip().startswith("["):
                 try:
                     body[name] = json.loads(body[name])
-                except ValueError as error:
+                except (ValueError, RecursionError) as error:
                     raise BadFields({name: [f"The {name} field is not valid JSON."]}) from error
         return body
-    raw = await request.body()
+    raw = bytearray()
+    async for part in request.stream():
+        raw += part
     if not raw.strip():
         return {}
     try:
@@ -76,6 +85,8 @@ async def read_body(request: Request) -> Row:
         raise InvalidRequest("The body is not valid JSON.", hint=_TIP) from error
     if not isinstance(parsed, dict):
         raise InvalidRequest("The body must be a JSON object.", hint=_TIP)
+    if _HALF.search(raw):
+        refuse_surrogates(parsed)
     return parsed
 
 
@@ -105,11 +116,14 @@ async def multiview(request: Request) -> JSONResponse:
 
     def accept(body: Row) -> Row:
         key = gate.enter(request, body.get("key"))
-        gate.admit(key)
-        wanted, webhook, track = read_request(body, queue.storage), _webhook(body), body.get("track_id")
-        return queue.submit(wanted, key["id"], webhook=webhook, track_id=None if track in (None, "") else str(track))
+        webhook, track = _webhook(body), body.get("track_id")
+        wanted, picture = read_request(body, queue.storage)
+        track = None if track in (None, "") else str(track)
+        with gate.admitted(key):
+            return queue.submit(wanted, key["id"], picture=picture, webhook=webhook, track_id=track)
 
     job = await run_in_threadpool(accept, await read_body(request))
+    taken(request)
     job = await wait_for(queue, job, queue.settings.compatible_wait)
     body = await run_in_threadpool(fetch_answer, job, queue)
     return answer(request, body, 200 if body["status"] in ("success", "processing") else 422)
@@ -148,8 +162,8 @@ async def fetch(request: Request, job_id: str) -> JSONResponse:
         body.get("key") or request.query_params.get("key"),
     )
     job = (
-        await run_in_threadpool(queue.records.job, int(job_id), key["id"])
-        if job_id.isdigit() and len(job_id) < 15
+        await run_in_threadpool(queue.records.job, number, key["id"])
+        if (number := whole_number(job_id)) is not None
         else None
     )
     if job is None:
@@ -248,12 +262,8 @@ async def delete_image(request: Request) -> JSONResponse:
     queue: JobQueue = request.app.state.queue
     body = await read_body(request)
     key = await run_in_threadpool(request.app.state.gate.enter, request, body.get("key"))
-    number = str(body.get("request_id", ""))
-    file = (
-        await run_in_threadpool(queue.records.take_upload, int(number), key["id"])
-        if number.isdigit() and len(number) < 15
-        else None
-    )
+    number = whole_number(str(body.get("request_id", "")))
+    file = await run_in_threadpool(queue.records.take_upload, number, key["id"]) if number is not None else None
     if file is None:
         raise BadFields({"request_id": ["There is no uploaded image with this request_id."]})
     await run_in_threadpool(queue.storage.delete, [file])
