@@ -24,7 +24,8 @@ class OneScale(nn.Module):
         self.network, self.scale = network, scale
 
     def forward(self, picture: Tensor) -> Tensor:
-        return torch.as_tensor(self.network(picture, self.scale))
+        large: Tensor = self.network(picture, self.scale)
+        return large
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -74,4 +74,5 @@ class UpscaleNetwork(nn.Module):
     def forward(self, picture: Tensor, scale: int) -> Tensor:
         features = self.begin(picture - 0.5)
         features = features + self.end(self.blocks(features))
-        return torch.as_tensor(self.heads[str(scale)](features, picture))
+        large: Tensor = self.heads[str(scale)](features, picture)
+        return large

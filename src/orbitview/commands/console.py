@@ -37,6 +37,19 @@ def complain(error: OrbitviewError, where: str = "") -> None:
         say(f"  {error.hint}")
 
 
+def told(failure: Exception) -> OrbitviewError:
+    """What to say of a failed picture. One that breaks an engine must not stop the hundred after it."""
+    if isinstance(failure, OrbitviewError):
+        return failure
+    if isinstance(failure, BrokenPipeError):
+        raise failure
+    if isinstance(failure, OSError):
+        return OrbitviewError(f"The files cannot be written: {failure.strerror or failure}.", hint="Is the disk full?")
+    return OrbitviewError(
+        f"The engine failed: {type(failure).__name__}: {str(failure)[:200]}.", hint="Try another picture or engine."
+    )
+
+
 def show_table(*columns: str, rows: list[tuple[str, ...]]) -> None:
     """A table on stdout."""
     table = Table(*columns)

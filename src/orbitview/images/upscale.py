@@ -53,12 +53,8 @@ def upscale(picture: ImageInput, scale: int = 2, *, model: str = OWN, progress: 
         InvalidRequest: there is no such scale or model.
         EngineUnavailable: the model is not ready here; the hint says what to install.
     """
-    if isinstance(scale, bool) or scale not in SCALES:
-        raise InvalidRequest(f"The scale must be 2, 3 or 4, not {scale!r}.", field="scale")
-    if model not in UPSCALE_MODELS:
-        raise InvalidRequest(f"There is no model {model!r}.", hint=f"Use {', '.join(UPSCALE_MODELS)}.", field="model")
+    enlarge = check_upscale(scale, model)
     pixels = np.asarray(load_image(picture))
-    enlarge = _own(scale) if model == OWN else realesrgan(model, scale)
     rgb, alpha = pixels[..., :3], pixels[..., 3]
     if alpha.min() == 255:
         return Image.fromarray(tiled(rgb, enlarge, scale, progress))
@@ -69,13 +65,24 @@ def upscale(picture: ImageInput, scale: int = 2, *, model: str = OWN, progress: 
     return Image.fromarray(np.dstack([large, veil.mean(2, dtype=np.float32).round().astype(np.uint8)]))
 
 
+def check_upscale(scale: int, model: str = OWN) -> Enlarge:
+    """What enlarges by ``scale``.
+
+    Raises:
+        InvalidRequest: there is no such scale or model.
+        EngineUnavailable: the model is not ready here.
+    """
+    if type(scale) is not int or scale not in SCALES:
+        raise InvalidRequest(f"The scale must be 2, 3 or 4, not {scale!r}.", field="scale")
+    if model not in UPSCALE_MODELS:
+        raise InvalidRequest(f"There is no model {model!r}.", hint=f"Use {', '.join(UPSCALE_MODELS)}.", field="model")
+    return _own(scale) if model == OWN else realesrgan(model, scale)
+
+
 def upscale_ready(model: str = OWN) -> str | None:
     """None where ``model`` can be used here, else a sentence that says what is missing."""
     try:
-        if model == OWN:
-            _own(SCALES[0])
-        else:
-            realesrgan(model, SCALES[0])
+        check_upscale(SCALES[0], model)
     except EngineUnavailable as error:
         return str(error)
     return None
