@@ -29,11 +29,11 @@ SIDE = 1024
 CELL = 256
 
 
-def photographs(folder: Path) -> Iterator[Named]:
+def photographs(folder: Path, limit: int) -> Iterator[Named]:
     """Pictures of a folder; masks beside them are left out."""
-    for path in sorted(folder.iterdir()):
-        if path.suffix.lower() in (".jpg", ".jpeg", ".png") and ".mask" not in path.name:
-            yield path.stem, Image.open(path).convert("RGB")
+    pictures = (path for path in sorted(folder.iterdir()) if path.suffix.lower() in (".jpg", ".jpeg", ".png"))
+    for path in [path for path in pictures if ".mask" not in path.name][:limit]:
+        yield path.stem, Image.open(path).convert("RGB")
 
 
 def renderings(folder: Path, limit: int) -> Iterator[Named]:
@@ -88,7 +88,7 @@ def main() -> None:
     parser.add_argument("--photographs", type=Path)
     parser.add_argument("--scale", type=int, default=4)
     parser.add_argument("--poor", action="store_true")
-    parser.add_argument("--limit", type=int, default=40, help="objects")
+    parser.add_argument("--limit", type=int, default=40, help="pictures of a kind")
     parser.add_argument("--peer", action="append", default=[], choices=UPSCALE_MODELS[1:])
     parser.add_argument("--sheet", type=Path, help="write a picture: the truth, then every way")
     options = parser.parse_args()
@@ -96,7 +96,7 @@ def main() -> None:
     if options.objects:
         sets["renderings"] = renderings(options.objects, options.limit)
     if options.photographs:
-        sets["photographs"] = photographs(options.photographs)
+        sets["photographs"] = photographs(options.photographs, options.limit)
     if not sets:
         parser.error("Name --objects or --photographs.")
     scale = options.scale
