@@ -12,12 +12,10 @@ from typing import Any
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from ..arrays import Bytes
 from ..errors import EngineUnavailable
 from ..install import how_to_install
-
-Bytes = NDArray[np.uint8]
 
 MODELS = {
     "realesr-animevideov3": {2: 0, 3: 1, 4: 2},

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
+from ..arrays import Bytes
 from ..errors import EngineUnavailable, InvalidRequest
 from ..onnx import open_session
 from ..progress import Progress, no_progress
@@ -24,7 +24,6 @@ from .decode import ImageInput, load_image
 from .realesrgan import MODELS as REALESRGAN
 from .realesrgan import realesrgan
 
-Bytes = NDArray[np.uint8]
 Enlarge = Callable[[Bytes], Bytes]
 """(H, W, 3) to (scale·H, scale·W, 3)."""
 
