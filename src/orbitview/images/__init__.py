@@ -4,5 +4,18 @@ from .decode import ImageInput, load_image
 from .matte import CutOut, Matte, cut_out, find_cut_out
 from .square import centred
 from .text import decode_base64
+from .upscale import UPSCALE_MODELS, upscale, upscale_ready
 
-__all__ = ["CutOut", "ImageInput", "Matte", "centred", "cut_out", "decode_base64", "find_cut_out", "load_image"]
+__all__ = [
+    "UPSCALE_MODELS",
+    "CutOut",
+    "ImageInput",
+    "Matte",
+    "centred",
+    "cut_out",
+    "decode_base64",
+    "find_cut_out",
+    "load_image",
+    "upscale",
+    "upscale_ready",
+]
