@@ -1,0 +1,142 @@
+"""Where a further picture of the object was taken from, relative to the first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+from scipy.optimize import minimize
+
+from .framing import Framed
+from .frustum import Floats, Frustum, sample
+from .fusion import Shot, moved, turned
+from .guess import Guess
+
+POINTS = 6000
+SIDE = 48
+"""Of the outlines that are compared."""
+QUARTERS = (180.0, 90.0, 270.0, 0.0)
+FINER = (-30.0, -15.0, 15.0, 30.0)
+MOST_SCALE = 1.6
+"""Between what two pictures say of the object's size."""
+
+
+def place(first: Shot, other: Shot, azimuth: float | None, known: bool) -> Shot:
+    """The shot with its frustum in the first picture's world.
+
+    Args:
+        azimuth: degrees, where it was told; else the best of the quarters, then finer, is taken.
+        known: whether the first picture's camera was stated with its distance.
+    """
+    if azimuth is not None and known and other.framed.frustum is not None:
+        return replace(other, azimuth=azimuth, guess=_with(other.guess, turned(other.guess.frustum, azimuth)))
+    fixed = known and other.framed.frustum is not None
+    mine, theirs = _Body(first), _Body(other)
+    tried: dict[float, _Fit] = {}
+
+    def fit(turn: float) -> float:
+        turn %= 360
+        if turn not in tried:
+            tried[turn] = _fit(mine, theirs, turn, fixed)
+        return tried[turn].score
+
+    if azimuth is not None:
+        fit(azimuth)
+        best, sure = azimuth % 360, 1.0
+    else:
+        best = max(QUARTERS, key=fit)
+        sure = _sureness(best, tried)
+        best = max([best, *((best + more) % 360 for more in FINER)], key=fit)
+    return replace(other, azimuth=best, sure=sure, guess=_with(other.guess, tried[best].frustum))
+
+
+def _with(guess: Guess, frustum: Frustum) -> Guess:
+    return replace(guess, frustum=frustum)
+
+
+@dataclass
+class _Fit:
+    score: float
+    frustum: Frustum
+
+
+class _Body:
+    """A shot's volume as points, its outline, and its filled cells."""
+
+    def __init__(self, shot: Shot) -> None:
+        guess = shot.guess
+        logits = guess.logits[:, ::2, ::2]
+        self.matte = _outline(shot.framed)
+        inside = cv2.resize(shot.framed.matte, logits.shape[:0:-1], interpolation=cv2.INTER_AREA) > 0.3
+        self.filled = np.asarray(inside / (1 + np.exp(-np.clip(logits, -8, 8))), np.float32)
+        self.frustum = guess.frustum
+        centres = guess.frustum.cell_centres(*logits.shape[:2])
+        depth = (centres - guess.frustum.eye) @ guess.frustum.axes[:, 2]
+        weight = np.where(self.filled > 0.3, self.filled * depth**2, 0).ravel().astype(np.float64)
+        if not weight.any():
+            weight = (self.filled.ravel() + 1e-6).astype(np.float64)
+        chosen = np.random.default_rng(0).choice(len(weight), POINTS, p=weight / weight.sum())
+        self.points = centres.reshape(-1, 3)[chosen]
+        self.own = max(float(self.filled.ravel()[chosen].mean()), 1e-3)
+
+
+def _outline(framed: Framed) -> Floats:
+    return np.asarray(cv2.resize(framed.matte, (SIDE, SIDE), interpolation=cv2.INTER_AREA) > 0.4, np.float32)
+
+
+def _fit(mine: _Body, theirs: _Body, azimuth: float, fixed: bool) -> _Fit:
+    """The best similarity of the other's world to the first's at an azimuth, and how well the two then agree."""
+    frustum = turned(theirs.frustum, azimuth)
+    points = _turned_points(theirs.points, azimuth)
+    if fixed:
+        return _Fit(_agreement(mine, theirs, points, frustum, 1.0, np.zeros(3, np.float32)), frustum)
+    low, high = (np.percentile(mine.points, q, axis=0) for q in (1, 99))
+    low_other, high_other = (np.percentile(points, q, axis=0) for q in (1, 99))
+    scale = float(np.clip((high[1] - low[1]) / max(high_other[1] - low_other[1], 1e-3), 1 / MOST_SCALE, MOST_SCALE))
+    shift = (low + high) / 2 - scale * (low_other + high_other) / 2
+
+    def cost(numbers: np.ndarray) -> float:
+        s, t = scale * float(np.exp(numbers[0])), np.asarray(shift + numbers[1:], np.float32)
+        return -_agreement(mine, theirs, points, frustum, s, t)
+
+    simplex = np.vstack([np.zeros(4), 0.06 * np.eye(4)])
+    found = minimize(cost, np.zeros(4), method="Nelder-Mead", options={"initial_simplex": simplex, "maxfev": 50})
+    s, t = scale * float(np.exp(found.x[0])), np.asarray(shift + found.x[1:], np.float32)
+    return _Fit(-float(found.fun), moved(frustum, s, t))
+
+
+def _turned_points(points: Floats, azimuth: float) -> Floats:
+    cosine, sine = np.cos(np.radians(azimuth)), np.sin(np.radians(azimuth))
+    return np.asarray(points @ np.array([[cosine, 0, sine], [0, 1, 0], [-sine, 0, cosine]], np.float32).T, np.float32)
+
+
+def _agreement(mine: _Body, theirs: _Body, points: Floats, frustum: Frustum, scale: float, shift: Floats) -> float:
+    """In [0, 1]: how far each one's volume fills the other's outline, and the two volumes each other."""
+    placed = moved(frustum, scale, shift)
+    there = np.asarray(points * scale + shift, np.float32)
+    shared = [
+        _overlap(placed.normalised(mine.points), theirs.matte),
+        _overlap(mine.frustum.normalised(there), mine.matte),
+        float(sample(mine.filled, mine.frustum.normalised(there[::3]), outside=0.0).mean()) / theirs.own,
+        float(sample(theirs.filled, placed.normalised(mine.points[::3]), outside=0.0).mean()) / mine.own,
+    ]
+    return float(np.mean(np.clip(shared, 0, 1)))
+
+
+def _overlap(at: Floats, matte: Floats) -> float:
+    """IoU of an outline with that of points at normalised coordinates."""
+    cells = np.floor((at[:, :2] + 1) / 2 * SIDE).astype(int)
+    within = ((cells >= 0) & (cells < SIDE)).all(1)
+    raster = np.zeros((SIDE, SIDE), np.uint8)
+    raster[cells[within, 1], cells[within, 0]] = 1
+    raster = cv2.morphologyEx(raster, cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8))
+    beyond = float((~within).mean()) * float(raster.sum())
+    either = float(((raster > 0) | (matte > 0)).sum()) + beyond
+    return float(((raster > 0) & (matte > 0)).sum()) / max(1.0, either)
+
+
+def _sureness(best: float, tried: dict[float, _Fit]) -> float:
+    """In [0, 1]: how far the best quarter is ahead of the next."""
+    scores = sorted((fit.score for fit in tried.values()), reverse=True)
+    return float(np.clip(0.5 + 10 * (scores[0] - scores[1]), 0, 1)) if len(scores) > 1 else 1.0
