@@ -88,3 +88,11 @@ def _camera(value: Any) -> tuple[float | None, Camera | None]:
 
 def _angle(value: Any) -> float:
     return float(Camera(value.item() if isinstance(value, np.generic) else value).azimuth)
+
+
+def stated_camera(entry: Mapping[str, Any]) -> dict[str, Any] | None:
+    """``{"azimuth": …, "elevation": …}``, either of them perhaps missing, as :func:`told_pictures` takes it."""
+    azimuth, elevation = entry.get("azimuth"), entry.get("elevation")
+    if elevation is None:
+        return None if azimuth is None else {"azimuth": azimuth}
+    return {"azimuth": azimuth, "elevation": elevation}

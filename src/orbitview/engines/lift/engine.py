@@ -19,7 +19,6 @@ from .placing import place
 from .scene import LiftScene
 from .symmetry import complete
 
-
 SOFT, UNSURE = 8, 0.5
 """From how many 256ths of widening an outline, and below what certainty an azimuth, deserves a warning."""
 

@@ -27,6 +27,8 @@ OUTLINE = 256
 """Side of the outlines that cut."""
 ALLOWED = 0.02
 """Share of the first picture's rays that another outline may empty: more contradicts it."""
+FILLED = 0.3
+"""The field where the outlines alone say that a ray meets something."""
 SLACKS = (0, 2, 4, 8, 16)
 """How far an outline is widened, in pixels of :data:`OUTLINE`, until it contradicts no more."""
 
@@ -88,7 +90,8 @@ def fuse(first: Shot, others: Sequence[Shot]) -> Guess:
             for k in range(3):
                 colours[k] += near * sample(shot.guess.colour[k], few)
             shares += near
-    assert total is not None and weights is not None
+    assert total is not None
+    assert weights is not None
     own = np.clip(first.guess.logits, -CERTAIN, CERTAIN)
     fused = np.where(weights > 0.02, total / np.maximum(weights, 0.02), own)
     colour = first.guess.colour
@@ -125,21 +128,25 @@ class Cut:
         """
         centres = self._frustum.cell_centres(*field.shape[:2])
         shown = (field > 0).any(0)
+        least = np.full(field.shape, np.inf, np.float32)
         for shot in self._others:
             if shot.slack is None:
                 continue
             at = shot.guess.frustum.normalised(centres)
             outline = cv2.resize(shot.framed.matte, (OUTLINE, OUTLINE), interpolation=cv2.INTER_AREA)
             for slack in SLACKS:
-                bound = _bound(outline, slack, at)
-                cut = np.minimum(field, bound)
-                emptied = float((shown & ~(cut > 0).any(0)).sum() / max(1, shown.sum()))
+                bound = np.minimum(least, _bound(outline, slack, at))
+                emptied = float((shown & ~(bound > 0).any(0)).sum() / max(1, shown.sum()))
                 if emptied <= ALLOWED:
-                    shot.slack, field = slack, cut
+                    shot.slack, least = slack, bound
                     break
             else:
                 shot.slack = None
-        return field
+        # Where the outlines leave room on a ray, but not where its surface was guessed, the likeliest room is filled.
+        best = np.where(least > 0, field, -np.inf).max(0)
+        missed = shown & (best < FILLED) & np.isfinite(best)
+        field = field + np.where(missed, FILLED - best, 0).astype(np.float32)
+        return np.minimum(field, least)
 
 
 def _bound(outline: Floats, slack: int, at: Floats) -> Floats:

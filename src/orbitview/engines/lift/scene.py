@@ -18,8 +18,8 @@ from ...render import Hits, make_caster
 from ...render.picture import render
 from ...views import View
 from .framing import Framed
-from .fusion import Cut, Shot, moved
 from .frustum import Floats, Frustum, sample
+from .fusion import Cut, Shot, moved
 from .guess import Guess
 from .surface import neighbour_average, surface, vertex_normals
 
