@@ -6,9 +6,10 @@ import base64
 import json
 from typing import TYPE_CHECKING, Any
 
+from .pictures import images_of
+
 if TYPE_CHECKING:
-    from .pictures import images_of
-from .queue import JobQueue
+    from .queue import JobQueue
     from .records import Row
 
 
