@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from .framing import Framed
@@ -18,6 +19,10 @@ SIDE = 48
 """Of the outlines that are compared."""
 QUARTERS = (180.0, 90.0, 270.0, 0.0)
 FINER = (-30.0, -15.0, 15.0, 30.0)
+NEAR = 3.0
+"""Bins within which a point counts as seen."""
+USUAL = 0.12
+"""Colour difference of two places of one object."""
 MOST_SCALE = 1.6
 """Between what two pictures say of the object's size."""
 
@@ -59,6 +64,7 @@ def _with(guess: Guess, frustum: Frustum) -> Guess:
 class _Fit:
     score: float
     frustum: Frustum
+    colours: float = 0.0
 
 
 class _Body:
@@ -78,7 +84,34 @@ class _Body:
             weight = (self.filled.ravel() + 1e-6).astype(np.float64)
         chosen = np.random.default_rng(0).choice(len(weight), POINTS, p=weight / weight.sum())
         self.points = centres.reshape(-1, 3)[chosen]
+        self.surface = _first(self.filled)
+        met = (self.surface >= 0) & inside
+        rows, columns = np.nonzero(met)
+        self.shown = centres[self.surface[rows, columns], rows, columns]
+        side = len(self.surface)
+        self.picture = cv2.resize(shot.framed.texture, (side, side), interpolation=cv2.INTER_AREA)
+        self.colours = self.picture[rows, columns]
         self.own = max(float(self.filled.ravel()[chosen].mean()), 1e-3)
+
+
+def _first(filled: Floats) -> NDArray[np.int64]:
+    """The bin of each ray's first filled cell; -1 where there is none."""
+    full = filled > 0.5
+    return np.asarray(np.where(full.any(0), full.argmax(0), -1), np.int64)
+
+
+def _unlike(one: _Body, frustum: Frustum, points: Floats, colours: Floats) -> tuple[float, float]:
+    """Sum of the colour differences between surface ``points`` and a picture that shows them, and how many it shows."""
+    at = frustum.normalised(points)
+    side = len(one.surface)
+    cells = np.floor((at[:, :2] + 1) / 2 * side).astype(int)
+    within = ((cells >= 0) & (cells < side)).all(1)
+    cells = cells.clip(0, side - 1)
+    depth = (at[:, 2] + 1) / 2 * len(one.filled) - 0.5
+    near = within & (one.surface[cells[:, 1], cells[:, 0]] >= 0)
+    near &= np.abs(depth - one.surface[cells[:, 1], cells[:, 0]]) < NEAR
+    apart = np.abs(one.picture[cells[near, 1], cells[near, 0]] - colours[near]).mean(1)
+    return float(apart.sum()), float(near.sum())
 
 
 def _outline(framed: Framed) -> Floats:
@@ -89,8 +122,11 @@ def _fit(mine: _Body, theirs: _Body, azimuth: float, fixed: bool) -> _Fit:
     """The best similarity of the other's world to the first's at an azimuth, and how well the two then agree."""
     frustum = turned(theirs.frustum, azimuth)
     points = _turned_points(theirs.points, azimuth)
+    points_shown = _turned_points(theirs.shown, azimuth)
     if fixed:
-        return _Fit(_agreement(mine, theirs, points, frustum, 1.0, np.zeros(3, np.float32)), frustum)
+        still = np.zeros(3, np.float32)
+        score = _agreement(mine, theirs, points, frustum, 1.0, still)
+        return _Fit(score, frustum, _colours(mine, theirs, points_shown, frustum, 1.0, still))
     low, high = (np.percentile(mine.points, q, axis=0) for q in (1, 99))
     low_other, high_other = (np.percentile(points, q, axis=0) for q in (1, 99))
     scale = float(np.clip((high[1] - low[1]) / max(high_other[1] - low_other[1], 1e-3), 1 / MOST_SCALE, MOST_SCALE))
@@ -103,7 +139,8 @@ def _fit(mine: _Body, theirs: _Body, azimuth: float, fixed: bool) -> _Fit:
     simplex = np.vstack([np.zeros(4), 0.06 * np.eye(4)])
     found = minimize(cost, np.zeros(4), method="Nelder-Mead", options={"initial_simplex": simplex, "maxfev": 50})
     s, t = scale * float(np.exp(found.x[0])), np.asarray(shift + found.x[1:], np.float32)
-    return _Fit(-float(found.fun), moved(frustum, s, t))
+    placed = moved(frustum, s, t)
+    return _Fit(-float(found.fun), placed, _colours(mine, theirs, points_shown, placed, s, t))
 
 
 def _turned_points(points: Floats, azimuth: float) -> Floats:
@@ -122,6 +159,14 @@ def _agreement(mine: _Body, theirs: _Body, points: Floats, frustum: Frustum, sca
         float(sample(theirs.filled, placed.normalised(mine.points[::3]), outside=0.0).mean()) / mine.own,
     ]
     return float(np.mean(np.clip(shared, 0, 1)))
+
+
+def _colours(mine: _Body, theirs: _Body, shown: Floats, placed: Frustum, scale: float, shift: Floats) -> float:
+    """Mean colour difference, 0 to 1, of the surface that both pictures show; few such points count as a usual one."""
+    there = np.asarray(shown * scale + shift, np.float32)
+    sums = _unlike(theirs, placed, mine.shown, mine.colours), _unlike(mine, mine.frustum, there, theirs.colours)
+    usual = 0.02 * (len(mine.shown) + len(theirs.shown))
+    return (sums[0][0] + sums[1][0] + usual * USUAL) / max(sums[0][1] + sums[1][1] + usual, 1.0)
 
 
 def _overlap(at: Floats, matte: Floats) -> float:

@@ -17,6 +17,7 @@ from ...cameras import Camera
 from ...render import Hits, make_caster
 from ...render.picture import render
 from ...views import View
+from .exposure import gains
 from .framing import Framed
 from .frustum import Floats, Frustum, sample
 from .fusion import Cut, Shot, moved
@@ -54,6 +55,19 @@ class LiftScene:
         if used:
             self._others = tuple((other, shot.framed.texture) for other, shot in zip(placed, used, strict=True))
         self._set(world, faces)
+        if self._others:
+            self._match_exposure()
+
+    def _match_exposure(self) -> None:
+        """Bring the other pictures to the exposure and white balance of the first."""
+        placed = [(self.frustum, self._texture), *self._others]
+        colours = [_look(texture, frustum.normalised(self.vertices)[:, :2]) for frustum, texture in placed]
+        sights = [self._attributes[:, 0], *self._attributes[:, 7:].T]
+        found = gains(colours, sights, neighbour_average(self.faces, len(self.vertices)))
+        self._others = tuple(
+            (frustum, np.asarray(np.clip(texture * gain, 0, 1), np.float32))
+            for (frustum, texture), gain in zip(self._others, found[1:], strict=True)
+        )
 
     def __getstate__(self) -> dict[str, object]:
         # Copies and kept scenes go without the cells and the frame, which nothing needs once the surface is there.
