@@ -19,7 +19,7 @@ from .placing import place
 from .scene import LiftScene
 from .symmetry import complete
 
-SOFT, UNSURE = 8, 0.5
+SOFT, UNSURE = 8, 0.3
 """From how many 256ths of widening an outline, and below what certainty an azimuth, deserves a warning."""
 
 

@@ -42,9 +42,9 @@ def gains(colours: Sequence[Floats], sights: Sequence[Floats], average: sparse.c
         number = max(left, key=lambda i: float(np.minimum(carried[i][1], weight).sum()))
         left.remove(number)
         mine, own = carried[number]
-        found[number] = _gain(
-            total / np.maximum(weight, 1e-6)[:, None], mine / np.maximum(own, 1e-6)[:, None], own, weight
-        )
+        theirs = np.asarray(total / np.maximum(weight, 1e-6)[:, None], np.float32)
+        shown = np.asarray(mine / np.maximum(own, 1e-6)[:, None], np.float32)
+        found[number] = _gain(theirs, shown, own, weight)
         total = total + mine * found[number]
         weight = weight + own
     return found

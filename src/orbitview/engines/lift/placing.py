@@ -1,4 +1,9 @@
-"""Where a further picture of the object was taken from, relative to the first."""
+"""Where a further picture of the object was taken from, relative to the first.
+
+For each azimuth tried, the other picture's volume is turned, brought to the first one's scale and centre (the similarity that
+makes each volume fill the other's outline best, by Nelder and Mead's simplex), and scored by how well outlines,
+volumes, and the colours of surface that both show agree. Numbers were chosen on validation objects.
+"""
 
 from __future__ import annotations
 
@@ -17,8 +22,13 @@ from .guess import Guess
 POINTS = 6000
 SIDE = 48
 """Of the outlines that are compared."""
+_USUALLY = {180.0: 0.05, 0.0: -0.2}
+"""Added to the score: who sends another picture sends another side, and most often the back."""
 QUARTERS = (180.0, 90.0, 270.0, 0.0)
-FINER = (-30.0, -15.0, 15.0, 30.0)
+FINER = (15.0, 15.0)
+"""Steps aside, each taken where it fits better."""
+_BETWEEN = 0.02
+"""Taken from the score of what is no quarter: most pictures are taken from one."""
 NEAR = 3.0
 """Bins within which a point counts as seen."""
 USUAL = 0.12
@@ -44,15 +54,18 @@ def place(first: Shot, other: Shot, azimuth: float | None, known: bool) -> Shot:
         turn %= 360
         if turn not in tried:
             tried[turn] = _fit(mine, theirs, turn, fixed)
-        return tried[turn].score
+        here = tried[turn]
+        usual = sum(more for side, more in _USUALLY.items() if abs((turn - side + 180) % 360 - 180) < 40)
+        return here.score - here.colours + usual - _BETWEEN * (turn not in QUARTERS)
 
     if azimuth is not None:
         fit(azimuth)
         best, sure = azimuth % 360, 1.0
     else:
         best = max(QUARTERS, key=fit)
-        sure = _sureness(best, tried)
-        best = max([best, *((best + more) % 360 for more in FINER)], key=fit)
+        sure = _sureness([fit(turn) for turn in QUARTERS])
+        for step in FINER:
+            best = max([best, (best - step) % 360, (best + step) % 360], key=fit)
     return replace(other, azimuth=best, sure=sure, guess=_with(other.guess, tried[best].frustum))
 
 
@@ -62,6 +75,8 @@ def _with(guess: Guess, frustum: Frustum) -> Guess:
 
 @dataclass
 class _Fit:
+    """How well outlines and volumes agree, the other's frustum then, and how far colours of shared surface differ."""
+
     score: float
     frustum: Frustum
     colours: float = 0.0
@@ -181,7 +196,7 @@ def _overlap(at: Floats, matte: Floats) -> float:
     return float(((raster > 0) & (matte > 0)).sum()) / max(1.0, either)
 
 
-def _sureness(best: float, tried: dict[float, _Fit]) -> float:
+def _sureness(scores: list[float]) -> float:
     """In [0, 1]: how far the best quarter is ahead of the next."""
-    scores = sorted((fit.score for fit in tried.values()), reverse=True)
-    return float(np.clip(0.5 + 10 * (scores[0] - scores[1]), 0, 1)) if len(scores) > 1 else 1.0
+    ranked = sorted(scores, reverse=True)
+    return float(np.clip(10 * (ranked[0] - ranked[1]), 0, 1))
