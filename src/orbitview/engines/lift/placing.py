@@ -1,8 +1,8 @@
 """Where a further picture of the object was taken from, relative to the first.
 
-For each azimuth tried, the other picture's volume is turned, brought to the first one's scale and centre (the similarity that
-makes each volume fill the other's outline best, by Nelder and Mead's simplex), and scored by how well outlines,
-volumes, and the colours of surface that both show agree. Numbers were chosen on validation objects.
+For each azimuth tried, the other picture's volume is turned, brought to the first one's scale and centre (the
+similarity that makes each volume fill the other's outline best, by Nelder and Mead's simplex), and scored by how well
+outlines, volumes, and the colours of surface that both show agree. Numbers were chosen on validation objects.
 """
 
 from __future__ import annotations
