@@ -323,7 +323,8 @@ def test_several_pictures_of_one_object(server: Server) -> None:
     assert [about["azimuth"] for about in answer["meta"]["input_camera"]] == [0, 180]
     assert httpx.delete(f"{server.url}/v1/jobs/{answer['id']}").status_code == 204
     with Client(server.url) as client:
-        job = client.views([PICTURE, PICTURE], azimuths=[0, 90], **several)
+        data = "data:image/png;base64," + PICTURE
+        job = client.views([data, data], azimuths=[0, 90], **several)
         assert job["meta"]["input_camera"][1]["azimuth"] == 90
     both = httpx.post(server.url + "/v1/views", json=SMALL | {"images": images})
     assert both.status_code == 422
