@@ -17,12 +17,13 @@ from ...cameras import Camera
 from ...render import Hits, make_caster
 from ...render.picture import render
 from ...views import View
+from .completion import GUESSED, completed
 from .exposure import gains
 from .framing import Framed
 from .frustum import Floats, Frustum, sample
 from .fusion import Cut, Shot, moved
 from .guess import Guess
-from .surface import neighbour_average, surface, vertex_normals
+from .surface import FINE, neighbour_average, surface, vertex_normals
 
 
 class LiftScene:
@@ -57,6 +58,21 @@ class LiftScene:
         self._set(world, faces)
         if self._others:
             self._match_exposure()
+        self._paint()
+
+    def _paint(self) -> None:
+        """Complete the colours of what no picture shows."""
+        known = self._attributes
+        spread = len(self._texture) / FINE * 0.7  # a vertex stands for its neighbourhood, not for a texel
+        seen = _look(cv2.GaussianBlur(self._texture, (0, 0), spread), self.frustum.normalised(self.vertices)[:, :2])
+        sight = known[:, :1]
+        if self._others:
+            seen, sight = self._blend(self.vertices, seen, known)
+        elsewhere = _look(self._texture, known[:, 1:3])
+        trust = known[:, 3:4]
+        guessed = elsewhere * trust + known[:, 4:7] * (1 - trust)
+        hold = GUESSED + (1 - GUESSED) * trust[:, 0] ** 2
+        known[:, 4:7] = completed(self.faces, seen, sight[:, 0], guessed, hold)
 
     def _match_exposure(self) -> None:
         """Bring the other pictures to the exposure and white balance of the first."""
@@ -167,6 +183,7 @@ class LiftScene:
             plain = plain.simplify_quadric_decimation(face_count=most_faces)
         small = copy(self)
         small._set(np.asarray(plain.vertices, np.float32), np.asarray(plain.faces, np.int32))
+        small._paint()
         return textured(small.vertices, small.faces, small.normals, small.shade, texture, self.backend)
 
 
