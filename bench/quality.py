@@ -3,6 +3,10 @@
 The protocol is SyncDreamer's: one input picture, 16 true views at elevation 30, known cameras. The folder
 holds ``NAME/input.png``, ``NAME/000.png`` … and ``NAME/cameras.json``. Baselines (the input picture as every
 view; the cut-out as a flat card that turns) run beside every engine. Prints a table, writes JSON and a sheet.
+
+``--pictures 0,180`` gives the engines the true views at further azimuths as well, in a row beside that of the one
+picture; all rows are then scored on the views that no row was given. ``--untold`` keeps their cameras secret, the
+first picture's too.
 """
 
 from __future__ import annotations
@@ -22,6 +26,8 @@ from scipy import ndimage
 
 import orbitview
 from orbitview import Camera
+
+from .colour import BACK, colour_error, feature_distance, gradient_energy
 
 REALISTIC = ("aws", "gztex", "sh", "wrsycb")
 APART = (22.5, 180.0)
@@ -74,6 +80,50 @@ def engine(name: str, known_elevation: bool = True) -> Method:
     return run
 
 
+def engine_of_several(name: str, folders: dict[int, Path], azimuths: Sequence[float], told: bool) -> Method:
+    """An engine that is given further true views, and told their cameras or not.
+
+    Args:
+        folders: the folder of each object, by the identity of its picture.
+        azimuths: the first is that of the picture itself.
+        told: whether cameras are told.
+    """
+
+    def run(picture: Image.Image, camera: Camera, cameras: list[Camera], size: int) -> tuple[Views, float]:
+        extra = further(folders[id(picture)], azimuths[1:])
+        stated = [camera, *(c for _, c in extra)] if told else None
+        views = orbitview.generate(
+            [picture, *(p for p, _ in extra)], cameras, engine=name, input_camera=stated, size=size, seed=0
+        )
+        found = views.meta["input_camera"]
+        if not told:
+            for about, azimuth in zip(found[1:], azimuths[1:], strict=True):
+                FOUND.append(abs((about["azimuth"] - azimuth + 180) % 360 - 180))
+        return [np.asarray(v.image, np.float32) / 255 for v in views], found[0]["elevation"]
+
+    return run
+
+
+FOUND: list[float] = []
+"""How far the azimuths that were found are from the true ones, in degrees."""
+
+
+def further(folder: Path, azimuths: Sequence[float]) -> list[tuple[Image.Image, Camera]]:
+    """True views at azimuths, with their cameras."""
+    about = json.loads((folder / "cameras.json").read_text())
+    views = {t["azimuth"] % 360: t for t in about["targets"]}
+    if missing := [a for a in azimuths if a % 360 not in views]:
+        raise SystemExit(f"There is no true view at azimuth {missing[0]:g} in {folder}.")
+    chosen = [views[a % 360] for a in azimuths]
+    return [
+        (
+            Image.open(folder / t["file"]).convert("RGBA"),
+            Camera(t["azimuth"], t["elevation"], about["distance"], about["fov_degrees"]),
+        )
+        for t in chosen
+    ]
+
+
 def white(view: np.ndarray) -> np.ndarray:
     return view[..., :3] * view[..., 3:] + 1 - view[..., 3:]
 
@@ -97,7 +147,8 @@ def psnr(error: np.ndarray) -> float:
 
 def score(views: Views, truth: Views, azimuths: Sequence[float]) -> dict[str, float]:
     """Figures of one object, means over its views."""
-    rows = []
+    rows, energy = [], np.zeros(2)
+    errors: dict[str, list[float]] = {"colour": [], "back_colour": []}
     for view, true, azimuth in zip(views, truth, azimuths, strict=True):
         a, b = white(view), white(true)
         error = ((a - b) ** 2).mean(-1)
@@ -109,13 +160,21 @@ def score(views: Views, truth: Views, azimuths: Sequence[float]) -> dict[str, fl
             "ssim": ssim(a, b),
             "iou": float((mine & their).sum() / max(1, either.sum())),
         }
-        if 112.5 <= azimuth <= 247.5:
+        back = BACK[0] <= azimuth <= BACK[1]
+        if (wrong := colour_error(view, true)) is not None:
+            errors["colour"].append(wrong)
+            errors["back_colour"] += [wrong] if back else []
+        if back:
             figures["back_fg"] = figures["psnr_fg"]
+            figures["back_feature"] = feature_distance(view, true)
+            energy += gradient_energy(view, true)
         if azimuth in APART:
             figures[f"iou_{azimuth:g}"] = figures["iou"]
         rows.append(figures)
     keys = dict.fromkeys(key for row in rows for key in row)
-    return {k: float(np.mean([r[k] for r in rows if k in r])) for k in keys}
+    means = {k: float(np.mean([r[k] for r in rows if k in r])) for k in keys}
+    means |= {k: float(np.mean([psnr(np.array(e)) for e in v])) for k, v in errors.items() if v}
+    return means | {"back_gradient": float(energy[0] / max(energy[1], 1e-9))} if energy.any() else means
 
 
 def load(folder: Path, size: int) -> tuple[Image.Image, Camera, list[Camera], Views]:
@@ -150,6 +209,24 @@ def sheet_row(picture: Image.Image, truth: Views, results: dict[str, Views], siz
     return np.concatenate([first, *strips], 1)
 
 
+def azimuths_of(text: str) -> list[float]:
+    """Azimuths of an option, the first of them 0."""
+    azimuths = [float(part) for part in text.split(",")]
+    if len(azimuths) < 2 or azimuths[0] != 0:
+        raise argparse.ArgumentTypeError("several azimuths, the first of them 0")
+    return azimuths
+
+
+def one_untold(name: str) -> Method:
+    """An engine that is given the picture alone."""
+
+    def run(picture: Image.Image, camera: Camera, cameras: list[Camera], size: int) -> tuple[Views, float]:
+        views = orbitview.generate(picture, cameras, engine=name, size=size, seed=0)
+        return [np.asarray(v.image, np.float32) / 255 for v in views], views.meta["input_camera"]["elevation"]
+
+    return run
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
@@ -158,10 +235,18 @@ def main() -> None:
     parser.add_argument("--limit", type=int)
     parser.add_argument("--out", type=Path, default=Path("quality"), help="stem of the JSON and PNG files")
     parser.add_argument("--estimate", action="store_true", help="also a row with the elevation estimated")
+    parser.add_argument("--pictures", type=azimuths_of, help="azimuths of several pictures, such as 0,180")
+    parser.add_argument("--untold", action="store_true", help="with --pictures: tell no cameras")
     options = parser.parse_args()
+    asked: list[float] = options.pictures or []
+    folder_of: dict[int, Path] = {}
     methods: dict[str, Method] = {"copy": copy, "billboard": billboard}
     for name in options.engine:
         methods[name] = engine(name)
+        if asked and options.untold:
+            methods[name] = one_untold(name)
+        if asked:
+            methods[f"{name}, {len(asked)} pictures"] = engine_of_several(name, folder_of, asked, not options.untold)
         if options.estimate:
             methods[f"{name}, own elevation"] = engine(name, known_elevation=False)
     folders = sorted(p.parent for p in options.folder.glob("*/cameras.json"))[: options.limit]
@@ -169,6 +254,10 @@ def main() -> None:
     rows = []
     for number, folder in enumerate(folders, 1):
         picture, camera, cameras, truth = load(folder, options.size)
+        folder_of[id(picture)] = folder
+        if asked:
+            kept = [i for i, c in enumerate(cameras) if c.azimuth % 360 not in {a % 360 for a in asked}]
+            cameras, truth = [cameras[i] for i in kept], [truth[i] for i in kept]
         shown = {}
         for name, method in methods.items():
             begun = time.perf_counter()
@@ -189,13 +278,15 @@ def main() -> None:
         "realistic": [f for f in folders if f.name.startswith(REALISTIC)],
     }
     keys = ("psnr", "psnr_fg", "back_fg", "iou", "ssim", "seconds")
+    keys += ("colour", "back_colour", "back_gradient", "back_feature")
     summary: dict[str, dict[str, dict[str, float]]] = {}
-    print(f"{'':34}" + "".join(f"{k:>10}" for k in keys) + f"{'elev err':>10}")
+    print(f"{'':34}" + "".join(f"{k.replace('back_', 'b_'):>10}" for k in keys) + f"{'elev err':>10}")
     for group, members in groups.items():
         if not members:
             continue
         for name in methods:
-            mean = {k: float(np.mean([scores[name][f.name][k] for f in members])) for k in keys}
+            mean = {k: float(np.nanmean([scores[name][f.name].get(k, np.nan) for f in members])) for k in keys}
+            mean["back_gradient"] = float(np.median([scores[name][f.name]["back_gradient"] for f in members]))
             mean["elevation_error_median"] = float(
                 np.median([scores[name][f.name]["elevation_error"] for f in members])
             )
@@ -205,7 +296,10 @@ def main() -> None:
                 + "".join(f"{mean[k]:10.3f}" for k in keys)
                 + f"{mean['elevation_error_median']:10.2f}"
             )
-    for name in methods:
+    if FOUND:
+        share = float(np.mean(np.array(FOUND) <= 15))
+        print(f"azimuths found within 15°: {100 * share:.1f} % of {len(FOUND)}")
+    for name in methods if not asked else ():
         near, far = (
             float(np.nanmean([scores[name][f.name].get(f"iou_{azimuth:g}", np.nan) for f in folders]))
             for azimuth in APART
@@ -221,6 +315,8 @@ def main() -> None:
         "machine": machine,
         "size": options.size,
         "peak_mb": peak,
+        "pictures": asked,
+        "azimuths_off": FOUND,
         "summary": summary,
         "objects": scores,
     }

@@ -309,3 +309,27 @@ def test_what_can_be_made_is_listed(server: Server) -> None:
     listed = httpx.get(server.url + "/v1/formats").json()
     assert [entry["name"] for entry in listed] == list(FORMATS)
     assert next(entry for entry in listed if entry["name"] == "frames")["file"] == "frames/"
+
+
+def test_several_pictures_of_one_object(server: Server) -> None:
+    from orbitview import Client
+
+    several = {name: value for name, value in SMALL.items() if name != "image"} | {"engine": "inflate"}
+    images = [{"image": PICTURE}, {"image": PICTURE, "azimuth": 180, "elevation": 0}]
+    answer = httpx.post(
+        server.url + "/v1/views", json=several | {"images": images}, headers={"Prefer": "wait"}, timeout=90
+    ).json()
+    assert answer["status"] == "success", answer["error"]
+    assert [about["azimuth"] for about in answer["meta"]["input_camera"]] == [0, 180]
+    assert httpx.delete(f"{server.url}/v1/jobs/{answer['id']}").status_code == 204
+    with Client(server.url) as client:
+        data = "data:image/png;base64," + PICTURE
+        job = client.views([data, data], azimuths=[0, 90], **several)
+        assert job["meta"]["input_camera"][1]["azimuth"] == 90
+    both = httpx.post(server.url + "/v1/views", json=SMALL | {"images": images})
+    assert both.status_code == 422
+    hosted = {"image": [PICTURE, PICTURE], "engine": "inflate", "width": 128, "height": 192, "prompt": "a toy"}
+    old = httpx.post(server.url + "/api/v5/multiview", json=hosted, timeout=90).json()
+    assert old["status"] in ("success", "processing"), old
+    if old["status"] == "success":
+        assert len(old["meta"]["images"]) == 2

@@ -55,6 +55,17 @@ def generate(
     images: Annotated[
         list[str], typer.Argument(help="Pictures, folders of pictures, globs, or - for stdin.", metavar="IMAGE...")
     ],
+    also: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="The same object from another side, as PICTURE@AZIMUTH (back.jpg@180, right.jpg@90), or without "
+            "@ for: find it. May be given again.",
+            metavar="PICTURE[@AZIMUTH]",
+        ),
+    ] = None,
+    split: Annotated[
+        bool, typer.Option("--split", help="The picture is a character sheet: its figures are one object.")
+    ] = False,
     out: Annotated[
         Path,
         typer.Option("--out", "-o", help="Folder for the results; several pictures get one each in it. - is stdout."),
@@ -104,7 +115,7 @@ def generate(
 ) -> None:
     """Make views of the object in each picture."""
     from .commands.generate import Batch, parse_camera, wanted_formats
-    from .commands.pictures import find_pictures
+    from .commands.pictures import find_pictures, other_picture
 
     batch = Batch(
         out,
@@ -126,6 +137,8 @@ def generate(
         skip_existing=skip_existing,
         keep_scene=keep_scene,
         as_json=as_json,
+        also=[other_picture(text) for text in also or []],
+        split=split,
     )
     paths = find_pictures(images)
     batch.check(len(paths))

@@ -14,14 +14,14 @@ import io
 import json
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Self
 
 import httpx
 from PIL import Image
 
-from .errors import InvalidImage, OrbitviewError
+from .errors import InvalidImage, InvalidRequest, OrbitviewError
 
 Job = dict[str, Any]
 """A job as the server tells it: ``id``, ``status``, ``files`` and more (see ``GET /v1/jobs/{id}``)."""
@@ -33,6 +33,28 @@ class ServerError(OrbitviewError):
 
     code = "server_error"
     status = 502
+
+
+Picture = str | os.PathLike[str] | bytes | Image.Image
+
+
+def _pictures(image: Any, azimuths: Any) -> dict[str, Any]:
+    """The field ``image``, or ``images`` where there are several of one object.
+
+    Raises:
+        InvalidRequest: azimuths that do not belong to as many pictures.
+    """
+    if not isinstance(image, list | tuple):
+        if azimuths is not None:
+            raise InvalidRequest("There is one picture.", hint="azimuths are for a list of pictures.", field="azimuths")
+        return {"image": _picture(image)}
+    known = [*(azimuths or ()), *[None] * (len(image) - len(azimuths or ()))]
+    if len(known) != len(image):
+        raise InvalidRequest(
+            f"There are {len(known)} azimuths for {len(image)} pictures.", hint="Give one each.", field="azimuths"
+        )
+    pairs = zip(image, known, strict=True)
+    return {"images": [{"image": _picture(p)} | ({} if a is None else {"azimuth": a}) for p, a in pairs]}
 
 
 def _picture(image: str | os.PathLike[str] | bytes | Image.Image) -> str:
@@ -115,7 +137,10 @@ class _Shared:
         return {"X-API-Key": self.api_key} if self.api_key and not self.compatible else {}
 
     def _start(self, image: Any, options: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-        body = {"image": _picture(image), **{k: v for k, v in options.items() if v is not None}}
+        body = {
+            **_pictures(image, options.pop("azimuths", None)),
+            **{k: v for k, v in options.items() if v is not None},
+        }
         if self.compatible:
             return "/api/v5/multiview", {"key": self.api_key or "", "prompt": "views of the object", **body}
         return "/v1/views", body
@@ -156,7 +181,7 @@ class Client(_Shared):
 
     def views(
         self,
-        image: str | os.PathLike[str] | bytes | Image.Image,
+        image: Picture | Sequence[Picture],
         *,
         wait: bool = True,
         progress: Callable[[Job], object] | None = None,
@@ -165,9 +190,11 @@ class Client(_Shared):
         """Start a job, and by default wait for it.
 
         Args:
-            image: path, bytes, picture, or a URL that the server fetches.
+            image: path, bytes, picture, or a URL that the server fetches; or a list of such, of one object from
+                several sides (``/v1`` alone).
             progress: called with every progress event while waiting.
-            options: fields of ``POST /v1/views``, for instance ``rig``, ``formats``, ``engine``, ``seed``.
+            options: ``azimuths``, of a list of pictures, in degrees relative to the first (None: found), and
+                fields of ``POST /v1/views``, for instance ``rig``, ``formats``, ``engine``, ``seed``.
 
         Raises:
             ServerError: the server refused the request, or the job failed.
@@ -291,7 +318,7 @@ class AsyncClient(_Shared):
 
     async def views(
         self,
-        image: str | os.PathLike[str] | bytes | Image.Image,
+        image: Picture | Sequence[Picture],
         *,
         wait: bool = True,
         progress: Callable[[Job], object] | None = None,

@@ -18,6 +18,7 @@ from ..formats import ABOUT, FORMATS, GEOMETRY, Format
 from ..kept import SCENE, pack_scene
 from ..outputs import OutputOptions, write_format, zip_folder
 from ..progress import Progress, part
+from ..several import MOST
 from ..views import ViewSet
 from .console import complain, count_files, progress_bar, say, told
 from .folder import check_folder, digest, fresh_folder, is_done, write_note
@@ -33,6 +34,8 @@ class Batch:
     Attributes:
         engine: keywords of :func:`orbitview.generate`.
         formats: grid and views are made in any case.
+        also: further pictures of the one object, with their azimuths.
+        split: the picture is a sheet of figures.
         options: of files, with ``name`` still open.
     """
 
@@ -44,6 +47,8 @@ class Batch:
     skip_existing: bool = False
     keep_scene: bool = True
     as_json: bool = False
+    also: list[tuple[Path, float | None]] = field(default_factory=list)
+    split: bool = False
     counts: Counter[str] = field(default_factory=Counter)
 
     def check(self, pictures: int) -> None:
@@ -63,6 +68,14 @@ class Batch:
         if asked["matte"] not in ("auto", "alpha", "none"):
             raise InvalidRequest(f"There is no matte {asked['matte']!r}.", hint="Use auto, alpha or none.")
         OutputOptions(**self.options)
+        if self.also and pictures > 1:
+            raise InvalidRequest(
+                "--also belongs to one picture.", hint="Name one picture, and its other sides with --also."
+            )
+        if self.also and self.split:
+            raise InvalidRequest("--also and --split cannot both be there.", hint="A sheet has all sides in it.")
+        if len(self.also) >= MOST:
+            raise InvalidRequest(f"There are {len(self.also) + 1} pictures.", hint=f"At most {MOST} of one object.")
         if "mesh" not in info.features and (wrong := [name for name in self.formats if name in GEOMETRY]):
             raise InvalidRequest(
                 f"The engine {info.name} cannot make {wrong[0]}: it has no geometry.", hint="Use lift, for instance."
@@ -92,13 +105,14 @@ class Batch:
         shown = str(path)
         try:
             content = read_picture(path)
-            run = digest(content, self._asked())
+            more = [read_picture(other) for other, _ in self.also]
+            run = digest(b"".join([content, *more]), self._asked())
             if self.skip_existing and folder != STDOUT and is_done(folder, run):
                 self.counts["skipped"] += 1
                 if not self.as_json:
                     say(f"{shown}: skipped, its results are in {folder}")
                 return {"image": shown, "folder": str(folder), "skipped": True}
-            views = self._views(content, part(show, 0.0, 0.5 if self.formats else 0.95))
+            views = self._views(content, more, part(show, 0.0, 0.5 if self.formats else 0.95))
             rest = part(show, 0.5, 0.95)
             if folder == STDOUT:
                 with tempfile.TemporaryDirectory(prefix="orbitview-") as work:
@@ -126,9 +140,16 @@ class Batch:
             "files": {name: str(folder / name) for name in made},
         }
 
-    def _views(self, content: bytes, progress: Progress) -> ViewSet:
+    def _views(self, content: bytes, more: list[bytes], progress: Progress) -> ViewSet:
         from ..api import generate
 
+        if self.split:
+            from ..images import load_image, split_figures
+
+            return generate(split_figures(load_image(content)), progress=progress, **self.engine)
+        if more:
+            cameras = [self.engine["input_camera"], *(azimuth for _, azimuth in self.also)]
+            return generate([content, *more], progress=progress, **self.engine | {"input_camera": cameras})
         return generate(content, progress=progress, **self.engine)
 
     def _write(self, views: ViewSet, work: Path, path: Path, progress: Progress) -> list[str]:
@@ -165,11 +186,19 @@ class Batch:
         cameras = self.engine["cameras"]
         listed = cameras if isinstance(cameras, str) else [str(camera) for camera in cameras]
         options = {name: value for name, value in self.options.items() if value is not None}
-        return {**self.engine, "cameras": listed, "formats": sorted(self.formats), **options}
+        asked = {**self.engine, "cameras": listed, "formats": sorted(self.formats), **options}
+        if self.also:
+            asked["also"] = [[str(path), azimuth] for path, azimuth in self.also]
+        return asked | ({"split": True} if self.split else {})
 
     def _report(self, shown: str, folder: Path, meta: dict[str, Any], count: int) -> None:
         note = f", without effect here: {', '.join(meta['ignored'])}" if meta.get("ignored") else ""
         say(f"{shown}: engine {meta['engine']}, {meta['seconds']} s, seed {meta['seed']}{note}", "green", "✓")
+        for about, number in zip(_cameras(meta)[1:], range(2, 9), strict=False):
+            if about.get("found"):
+                say(f"  picture {number}: found at azimuth {about['azimuth']:g}°")
+        for warning in meta.get("warnings", []):
+            say(f"  {warning}", "yellow", "!")
         if folder != STDOUT:
             say(f"  {folder / 'grid.png'} and {count_files(range(count - 1), 'more ')}")
 
@@ -184,6 +213,11 @@ class Batch:
             print(json.dumps(results, indent=1))
         if self.counts["failed"]:
             raise typer.Exit(1)
+
+
+def _cameras(meta: dict[str, Any]) -> list[dict[str, Any]]:
+    used = meta.get("input_camera")
+    return used if isinstance(used, list) else []
 
 
 def plain_name(name: str) -> str:

@@ -69,6 +69,28 @@ def read_picture(path: Path) -> bytes:
     return content
 
 
+def other_picture(text: str) -> tuple[Path, float | None]:
+    """A picture and its azimuth of ``PICTURE@AZIMUTH``; None without one.
+
+    Raises:
+        InvalidRequest: what follows the @ is no angle.
+    """
+    path, at, azimuth = text.rpartition("@")
+    if not at or Path(text).exists():
+        return Path(text), None
+    try:
+        angle = float(azimuth)
+        if not -360 <= angle <= 360:
+            raise ValueError(azimuth)
+    except ValueError as error:
+        raise InvalidRequest(
+            f"{azimuth!r} in {text} is no azimuth.",
+            hint="Write degrees from the first picture's side, such as back.jpg@180 or right.jpg@90.",
+            field="also",
+        ) from error
+    return Path(path), angle
+
+
 def name_of(path: Path) -> str:
     """What a picture's results are called."""
     return "stdin" if path == STDIN else path.stem

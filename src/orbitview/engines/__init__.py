@@ -1,6 +1,6 @@
 """Engines: ways from one picture to views."""
 
-from .base import Engine, EngineInfo, EngineRequest, Feature, Progress, Readiness, Scene, no_progress
+from .base import Engine, EngineInfo, EngineRequest, Feature, OtherPicture, Progress, Readiness, Scene, no_progress
 from .registry import describe_engines, engine_names, get_engine
 
 __all__ = [
@@ -8,6 +8,7 @@ __all__ = [
     "EngineInfo",
     "EngineRequest",
     "Feature",
+    "OtherPicture",
     "Progress",
     "Readiness",
     "Scene",

@@ -12,9 +12,21 @@ from ..cameras import Camera
 from ..progress import Progress, no_progress
 from ..views import View, ViewSet
 
-__all__ = ["Engine", "EngineInfo", "EngineRequest", "Feature", "Progress", "Readiness", "Scene", "no_progress"]
+__all__ = [
+    "Engine",
+    "EngineInfo",
+    "EngineRequest",
+    "Feature",
+    "OtherPicture",
+    "Progress",
+    "Readiness",
+    "Scene",
+    "no_progress",
+]
 
-Feature = Literal["cameras", "input_camera", "seed", "steps", "guidance", "prompt", "negative_prompt", "mesh", "batch"]
+Feature = Literal[
+    "cameras", "input_camera", "pictures", "seed", "steps", "guidance", "prompt", "negative_prompt", "mesh", "batch"
+]
 """What an engine may honour. An engine without ``"cameras"`` draws its own fixed rig."""
 
 
@@ -51,6 +63,21 @@ class Readiness:
 
 
 @dataclass
+class OtherPicture:
+    """A further picture of the object.
+
+    Attributes:
+        picture: RGBA cut-out, straight alpha.
+        azimuth: of its camera in degrees, relative to the first picture's; None where it is to be found.
+        camera: what else is known of its camera (its azimuth counts for nothing); None if nothing is.
+    """
+
+    picture: Image.Image
+    azimuth: float | None = None
+    camera: Camera | None = None
+
+
+@dataclass
 class EngineRequest:
     """One job for an engine.
 
@@ -59,6 +86,7 @@ class EngineRequest:
         cameras: views wanted, some perhaps without distance.
         size: side of each view in pixels.
         input_camera: what is known of the picture's camera; None if nothing is.
+        others: further pictures of the object, for engines with ``"pictures"``; empty for others.
         seed: always set.
         steps, guidance, prompt, negative_prompt: None where the caller left them open.
     """
@@ -73,6 +101,7 @@ class EngineRequest:
     prompt: str | None = None
     negative_prompt: str | None = None
     options: dict[str, object] = field(default_factory=dict)
+    others: Sequence[OtherPicture] = ()
 
 
 class Scene(Protocol):

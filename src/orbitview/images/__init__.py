@@ -1,6 +1,7 @@
 """Pictures in: safe decoding, cutting the object out, centring it."""
 
 from .decode import ImageInput, load_image
+from .figures import split_figures
 from .matte import CutOut, Matte, cut_out, find_cut_out
 from .square import centred
 from .text import decode_base64
@@ -16,6 +17,7 @@ __all__ = [
     "decode_base64",
     "find_cut_out",
     "load_image",
+    "split_figures",
     "upscale",
     "upscale_ready",
 ]

@@ -6,6 +6,8 @@ import base64
 import json
 from typing import TYPE_CHECKING, Any
 
+from .pictures import images_of
+
 if TYPE_CHECKING:
     from .queue import JobQueue
     from .records import Row
@@ -43,7 +45,10 @@ def meta_of(job: Row, queue: JobQueue) -> Row:
         "width": request["width"],
         "engine": made.get("engine", request["engine"]),
     }
-    return meta | {k: made[k] for k in ("ignored", "input_camera") if k in made}
+    if "others" in request:
+        places = images_of(request)
+        meta["images"] = [queue.storage.link(place["key"]) if "key" in place else place["url"] for place in places]
+    return meta | {k: made[k] for k in ("ignored", "input_camera", "warnings") if k in made}
 
 
 def fetch_answer(job: Row, queue: JobQueue) -> Row:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -18,15 +18,20 @@ from ..kept import SCENE, pack_scene, unpack_scene
 from ..outgoing import fetch
 from ..outputs import make_grid, output_options, write_format, zip_folder
 from ..progress import Progress
+from ..several import stated_camera
 from ..storage import Storage
 from ..views import ViewSet
+from .pictures import images_of
 
 Row = dict[str, Any]
 
 
-def fetch_input(request: Row, settings: Settings, storage: Storage, wanted: Callable[[], bool]) -> bytes:
-    """The picture's bytes: from our storage, or from the URL that the caller named, for as long as it is ``wanted``."""
-    image = request["image"]
+def fetch_inputs(request: Row, settings: Settings, storage: Storage, wanted: Callable[[], bool]) -> list[bytes]:
+    """The pictures' bytes: from our storage, or from URLs that the caller named, for as long as they are ``wanted``."""
+    return [_fetched(image, settings, storage, wanted) for image in images_of(request)]
+
+
+def _fetched(image: Row, settings: Settings, storage: Storage, wanted: Callable[[], bool]) -> bytes:
     if "key" in image:
         stored = storage.get(image["key"])
         if stored is None:
@@ -39,7 +44,7 @@ def fetch_input(request: Row, settings: Settings, storage: Storage, wanted: Call
 
 def produce(
     request: Row,
-    picture: bytes,
+    pictures: Sequence[bytes],
     prefix: str,
     storage: Storage,
     advance: Callable[[float, str], bool],
@@ -89,7 +94,7 @@ def produce(
     def first(share: float, stage: str) -> None:
         progress(share * span, stage)
 
-    views = _kept(request, storage, first) if later else _generated(request, picture, first)
+    views = _kept(request, storage, first) if later else _generated(request, pictures, first)
     options = output_options(
         {k: tuple(v) if isinstance(v, list) else v for k, v in request.get("output", {}).items()}
         | {"background": request["background"], "width": request["width"], "height": request["height"]}
@@ -109,8 +114,8 @@ def produce(
         if not later:
             grid = work / "grid.png"
             columns = 2 if len(views) == 6 else None
-            pictures = [v.image for v in views]
-            make_grid(pictures, request["width"], request["height"], request["background"], columns).save(grid)
+            drawn = [v.image for v in views]
+            make_grid(drawn, request["width"], request["height"], request["background"], columns).save(grid)
             keep("grid.png", grid, f"generations/{prefix}.png")
         for name in formats:
             if name == "zip" or (name == "grid" and not later):
@@ -139,14 +144,16 @@ def produce(
     return files, views.meta | {"stages": {name: round(seconds, 3) for name, seconds in stages.items() if name}}
 
 
-def _generated(request: Row, picture: bytes, progress: Progress) -> ViewSet:
+def _generated(request: Row, pictures: Sequence[bytes], progress: Progress) -> ViewSet:
     cameras = request["cameras"]
     elevation = request.get("elevation")
+    first = Camera(0, elevation) if elevation is not None else None
+    several = len(pictures) > 1
     return generate(
-        picture,
+        list(pictures) if several else pictures[0],
         [Camera(**camera) for camera in cameras] if isinstance(cameras, list) else cameras,
         engine=request["engine"],
-        input_camera=Camera(0, elevation) if elevation is not None else None,
+        input_camera=[first, *map(stated_camera, request["others"])] if several else first,
         size=request["size"],
         seed=request["seed"],
         num_inference_steps=request.get("steps"),

@@ -9,7 +9,7 @@ import math
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -19,6 +19,7 @@ from ..config import Settings
 from ..errors import OrbitviewError
 from ..logs import get_logger
 from ..storage import Storage
+from .pictures import temporary_keys, with_images
 from .records import OPEN, Records, Row, connect, sortable_id
 
 APPLICATION = "orbitview"
@@ -92,7 +93,7 @@ class JobQueue:
         request: Row,
         key_id: str,
         *,
-        picture: bytes | None = None,
+        pictures: Sequence[bytes | None] = (),
         webhook: str | None = None,
         track_id: str | None = None,
         idempotency: str | None = None,
@@ -101,8 +102,8 @@ class JobQueue:
         """Queue a job; returns its record. The same idempotency key and request give the same job.
 
         Args:
-            picture: bytes to store for the job, if its request says ``temporary``; stored last, and not at all
-                where the job is refused.
+            pictures: for each of the request's pictures, in their order, the bytes to store for the job, if it says
+                ``temporary``; stored last, and not at all where the job is refused.
 
         Raises:
             Busy: the queue is full.
@@ -122,20 +123,26 @@ class JobQueue:
                 "The queue is full.", hint="Try again later.", retry_after=self.eta(waiting, str(request["engine"]))
             )
         self.storage.check_room()
-        stored = None
-        if picture is not None:
-            stored = f"generations/{uuid.uuid4()}.{request['image']['ending']}"
-            request = request | {"image": request["image"] | {"key": stored}}
-            self.storage.put(stored, picture)
+        stored: list[str] = []
+
+        def store(number: int, image: Row) -> Row:
+            data = pictures[number] if number < len(pictures) else None
+            if data is None:
+                return image
+            stored.append(f"generations/{uuid.uuid4()}.{image['ending']}")
+            self.storage.put(stored[-1], data)
+            return image | {"key": stored[-1]}
+
         try:
+            request = with_images(request, store)
             job = self._insert(request, digest, key_id, webhook, track_id, idempotency, priority)
         except BaseException:
             if stored:
                 with contextlib.suppress(Exception):
-                    self.storage.delete([stored])
+                    self.storage.delete(stored)
             raise
-        if stored and json.loads(job["request"])["image"].get("key") != stored:
-            self.storage.delete([stored])  # somebody was faster with the same idempotency key
+        if stored and temporary_keys(json.loads(job["request"])) != stored:
+            self.storage.delete(stored)  # somebody was faster with the same idempotency key
         return job
 
     def _insert(
@@ -252,8 +259,8 @@ class JobQueue:
         self.storage.delete([entry["key"] for entry in json.loads(job["files"])])
         self.storage.forget(job["prefix"])
         request = json.loads(job["request"])
-        if request["image"].get("temporary"):
-            self.storage.delete([request["image"]["key"]])
+        if keys := temporary_keys(request):
+            self.storage.delete(keys)
         tries = [f"evt_{job['uid']}-{entry['attempt']}" for entry in self.records.deliveries_of(job["id"])]
         self.client.delete_workflows([job["uid"], *tries])
         self.records.delete_job(job["id"])

@@ -14,6 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from ..config import Settings
+from .pictures import images_of
 
 _meta = sa.MetaData()
 
@@ -303,7 +304,7 @@ class Records:
         """Keys of the pictures that jobs came with."""
         with self.engine.connect() as connection:
             found = connection.execution_options(yield_per=500).execute(sa.select(jobs.c.request)).scalars()
-            return {json.loads(request)["image"].get("key", "") for request in found}
+            return {image.get("key", "") for request in found for image in images_of(json.loads(request))}
 
     def expired(self, before: float, limit: int = 100) -> list[Row]:
         """Ended jobs that finished before a time."""

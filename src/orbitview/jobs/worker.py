@@ -23,7 +23,7 @@ from structlog.contextvars import bound_contextvars
 from ..config import Settings
 from ..errors import OrbitviewError
 from ..logs import configure, get_logger
-from .produce import fetch_input, produce
+from .produce import fetch_inputs, produce
 from .queue import APPLICATION, DELIVERY, EARLIER, QUEUE, VERSION, WEBHOOKS, WORKFLOW, JobQueue
 from .records import OPEN, Row
 from .trouble import PatientRecords
@@ -90,10 +90,17 @@ def _produce(queue: JobQueue, job: Row, request: Row) -> str:
 
     try:
         wanted()
-        picture = b"" if "scene" in request else fetch_input(request, queue.settings, queue.storage, wanted)
+        pictures = [] if "scene" in request else fetch_inputs(request, queue.settings, queue.storage, wanted)
         settings = queue.settings
         made, meta = produce(
-            request, picture, job["prefix"], queue.storage, advance, publish, settings.job_timeout, settings.keep_scenes
+            request,
+            pictures,
+            job["prefix"],
+            queue.storage,
+            advance,
+            publish,
+            settings.job_timeout,
+            settings.keep_scenes,
         )
         if records.finish(uid, "success", meta=meta, files=made):
             return "success"

@@ -98,14 +98,20 @@ class InProcess:
             raise InvalidRequest(
                 f"There is no format {wrong[0]!r}.", hint=f"Formats: {', '.join(FORMATS)}.", field="formats"
             )
-        source: Any = image
-        if isinstance(image, str):
-            if image.startswith("data:"):
+
+        def opened(place: str | Path) -> Any:
+            if not isinstance(place, str):
+                return place
+            if place.startswith("data:"):
                 from ..images import decode_base64
 
-                source = decode_base64(image)
-            else:
-                source = fetch(image, allow_hosts=self._allow_hosts)
+                return decode_base64(place)
+            return fetch(place, allow_hosts=self._allow_hosts)
+
+        more = options.get("more", [])
+        source: Any = opened(image)
+        if more:
+            source = [source, *(opened(place) for place, _ in more)]
 
         def progress(share: float, stage: str) -> None:
             if stopped.is_set():
@@ -115,11 +121,12 @@ class InProcess:
         extra = len(formats) > 1
         elevation = options.get("elevation")
         cameras = options.get("cameras")
+        first = Camera(0, elevation) if elevation is not None else None
         views = generate(
             source,
             [Camera(**camera) for camera in cameras] if cameras else options.get("rig"),
             engine=options.get("engine", "auto"),
-            input_camera=Camera(0, elevation) if elevation is not None else None,
+            input_camera=[first, *(azimuth for _, azimuth in more)] if more else first,
             seed=options.get("seed"),
             size=options.get("size", 320),
             progress=lambda share, stage: progress(share * (0.5 if extra else 0.95), stage),
@@ -155,8 +162,12 @@ class OnServer:
         """See :class:`Backend`."""
         from ..client import Client, _finished
 
+        more = options.pop("more", [])
+        source: Any = [image, *(place for place, _ in more)] if more else image
+        if more:
+            options["azimuths"] = [None, *(azimuth for _, azimuth in more)]
         with Client(self._url, self._key) as client:
-            job = client.views(image, wait=False, **options)
+            job = client.views(source, wait=False, **options)
             told(0, "accepted")
             for event in client.events(job["id"]):
                 if stopped.is_set():

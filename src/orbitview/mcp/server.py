@@ -27,6 +27,15 @@ class ViewCamera(BaseModel):
     elevation: float = Field(0, ge=-90, le=90)
 
 
+class MorePicture(BaseModel):
+    """Another picture of the same object."""
+
+    image: str = Field(description="Path, http(s) URL, or base64.")
+    azimuth: float | None = Field(
+        None, description="Degrees relative to the first picture: 180 is the back, 90 the right. None: found."
+    )
+
+
 class Artefact(BaseModel):
     """A file that was made: `path` on this machine, or `url` on a server."""
 
@@ -43,6 +52,7 @@ class ViewsResult(BaseModel):
     files: list[Artefact]
     job_id: int | None = None
     ignored: list[str] = Field(default=[], description="Parameters that this engine does not honour.")
+    warnings: list[str] = Field(default=[], description="Where several pictures disagree.")
 
 
 class EngineEntry(BaseModel):
@@ -101,6 +111,10 @@ def build(backend_of: Callable[[Context[Any, Any]], Backend], allowed: Sequence[
             float | None, Field(description="Of the picture's camera in degrees, if known.", ge=-90, le=90)
         ] = None,
         seed: Annotated[int | None, Field(ge=0)] = None,
+        more_images: Annotated[
+            list[MorePicture],
+            Field(description="The same object from other sides, if there are pictures.", max_length=7),
+        ] = [],  # noqa: B006
     ) -> Annotated[CallToolResult, ViewsResult]:
         """Show the object in a picture from other sides: returns one grid picture of all views, and files."""
         options: dict[str, Any] = {"rig": rig, "engine": engine, "background": background, "formats": list(formats)}
@@ -117,6 +131,8 @@ def build(backend_of: Callable[[Context[Any, Any]], Backend], allowed: Sequence[
 
         try:
             source = resolve_image(image, allowed)
+            if more_images:
+                options["more"] = [(resolve_image(one.image, allowed), one.azimuth) for one in more_images]
             backend = backend_of(ctx)
             made = await anyio.to_thread.run_sync(
                 lambda: backend.make(source, options, tell, stopped), abandon_on_cancel=True
@@ -131,6 +147,7 @@ def build(backend_of: Callable[[Context[Any, Any]], Backend], allowed: Sequence[
             files=[Artefact(**file) for file in made.files],
             job_id=made.job_id,
             ignored=made.meta.get("ignored", []),
+            warnings=made.meta.get("warnings", []),
         )
         lines = "\n".join(f"{f.name}: {f.path or f.url}" for f in result.files)
         return CallToolResult(

@@ -23,7 +23,10 @@ class KeyBody(BaseModel):
 class MultiviewBody(KeyBody):
     """One picture in, several views out."""
 
-    image: str = Field(description="http(s) URL, data: URL or base64; in a form also a file part.")
+    image: str | list[str] = Field(
+        description="http(s) URL, data: URL or base64; in a form also a file part. Ours: a list, or URLs with commas "
+        "between, are several pictures of one object."
+    )
     prompt: str | None = None
     negative_prompt: str | None = None
     width: Whole | None = Field(640, description="Of the grid in pixels, 64 to 1024.")

@@ -68,15 +68,29 @@ class FilesRequest(BaseModel):
     priority: int = Field(10, ge=1, le=100, description="Lower runs first among the key's own jobs.")
 
 
+class PictureModel(BaseModel):
+    """One of several pictures of an object."""
+
+    model_config = ConfigDict(extra="forbid")
+    image: str = Field(description="http(s) URL, data: URL or base64 of the picture.")
+    azimuth: float | None = Field(
+        None, ge=-360, le=360, description="Of its camera in degrees, relative to the first; null: found."
+    )
+    elevation: float | None = Field(None, ge=-90, le=90, description="Of its camera, if known.")
+
+
 class ViewsRequest(BaseModel):
-    """What to make of one picture."""
+    """What to make of one picture, or of several of one object."""
 
     model_config = ConfigDict(
         json_schema_extra={
             "examples": [{"image": "https://example.com/chair.png", "rig": "sides-4", "formats": ["glb"]}]
         }
     )
-    image: str = Field(description="http(s) URL, data: URL or base64 of the picture.")
+    image: str | None = Field(None, description="http(s) URL, data: URL or base64 of the picture.")
+    images: list[PictureModel] | None = Field(
+        None, min_length=1, max_length=8, description="Instead of image: pictures of one object from several sides."
+    )
     engine: str = Field("auto", description="See GET /v1/engines.")
     rig: str | None = Field(None, description="Named cameras; by default six views around.")
     cameras: list[CameraModel] | None = Field(None, max_length=64)

@@ -13,6 +13,7 @@ from ..errors import InvalidRequest, OrbitviewError
 from ..images import decode_base64, load_image
 from ..outputs import FORMATS, output_options, parse_background
 from ..storage import Storage
+from .several import pictures_of
 
 Row = dict[str, Any]
 Errors = dict[str, list[str]]
@@ -123,11 +124,11 @@ def refuse_surrogates(value: object) -> None:
                 ) from error
 
 
-def read_request(body: Row, storage: Storage, most_steps: int = 50) -> tuple[Row, bytes | None]:
+def read_request(body: Row, storage: Storage, most_steps: int = 50) -> tuple[Row, list[bytes | None]]:
     """Check a multiview body.
 
     Returns:
-        The request, and the bytes of its picture, which :meth:`JobQueue.submit` stores; None where it is a URL.
+        The request, and the bytes of its pictures, which :meth:`JobQueue.submit` stores; None where one is a URL.
 
     Raises:
         BadFields: with every wrong field.
@@ -175,14 +176,32 @@ def read_request(body: Row, storage: Storage, most_steps: int = 50) -> tuple[Row
     for name, value, feature in (("steps", steps, "steps"), ("guidance", guidance, "guidance")):
         if feature in features or value is not None:
             request[name] = value
-    if "image" not in reader.body:
-        reader.fail("image", "The image field is required.")
+    entries = pictures_of(reader)
     reader.done()
-    try:
-        request["image"], picture = read_image(reader.body["image"], storage)
-    except OrbitviewError as error:
-        raise BadFields({"image": [str(error)]}) from error
-    return request, picture
+    pictures: list[bytes | None] = []
+    places = []
+    for number, entry in enumerate(entries, 1):
+        try:
+            place, picture = read_image(entry["image"], storage)
+        except OrbitviewError as error:
+            which = f"Picture {number}: " if len(entries) > 1 else ""
+            raise BadFields({"image": [which + str(error)]}) from error
+        places.append(place)
+        pictures.append(picture)
+    request["image"] = places[0]
+    if len(places) > 1:
+        told = ("azimuth", "elevation")
+        base = entries[0].get("azimuth") or 0.0
+        request["others"] = [
+            {"image": place} | {name: entry[name] for name in told if entry.get(name) is not None}
+            for place, entry in zip(places[1:], entries[1:], strict=True)
+        ]
+        for other in request["others"]:
+            if "azimuth" in other:
+                other["azimuth"] = (other["azimuth"] - base) % 360
+    if entries[0].get("elevation") is not None:
+        request["elevation"] = entries[0]["elevation"]
+    return request, pictures
 
 
 def _cameras(reader: Reader) -> str | list[Row]:
@@ -263,6 +282,7 @@ def read_files_request(body: Row, job: Row, scene: str) -> Row:
     reader.done()
     # Its picture is the first job's to delete.
     image = {name: value for name, value in job["image"].items() if name != "temporary"}
+    job = {name: value for name, value in job.items() if name != "others"}
     return job | {"image": image, "scene": scene, "formats": formats, "background": background, "output": output}
 
 

@@ -113,7 +113,7 @@ async def create_views(
     fields = body.model_dump(exclude_none=True)
     refuse_surrogates(fields)
     webhook = _webhook(fields)
-    wanted, picture = await run_in_threadpool(read_request, fields, queue.storage, 100)
+    wanted, pictures = await run_in_threadpool(read_request, fields, queue.storage, 100)
     if idempotency_key and body.seed is None:  # a repeated request must be the same request
         wanted["seed"] = int.from_bytes(hashlib.sha256(idempotency_key.encode()).digest()[:4]) % 2**31
 
@@ -122,7 +122,7 @@ async def create_views(
             return queue.submit(
                 wanted,
                 key["id"],
-                picture=picture,
+                pictures=pictures,
                 webhook=webhook,
                 track_id=body.track_id,
                 idempotency=idempotency_key,

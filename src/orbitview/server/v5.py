@@ -66,8 +66,11 @@ async def read_body(request: Request) -> Row:
             raise InvalidRequest("The form cannot be read.", hint=_TIP) from error
         body: Row = {}
         for name, value in form.multi_items():
-            body[name] = await value.read() if isinstance(value, UploadFile) else value
-        for name in ("cameras", "formats"):
+            content: Any = await value.read() if isinstance(value, UploadFile) else value
+            if name == "image" and name in body:  # several parts of one name are several pictures
+                content = [*(body[name] if isinstance(body[name], list) else [body[name]]), content]
+            body[name] = content
+        for name in ("cameras", "formats", "images", "image"):
             if isinstance(body.get(name), str) and body[name].lstrip().startswith("["):
                 try:
                     body[name] = json.loads(body[name])
@@ -117,10 +120,10 @@ async def multiview(request: Request) -> JSONResponse:
     def accept(body: Row) -> Row:
         key = gate.enter(request, body.get("key"))
         webhook, track = _webhook(body), body.get("track_id")
-        wanted, picture = read_request(body, queue.storage)
+        wanted, pictures = read_request(body, queue.storage)
         track = None if track in (None, "") else str(track)
         with gate.admitted(key):
-            return queue.submit(wanted, key["id"], picture=picture, webhook=webhook, track_id=track)
+            return queue.submit(wanted, key["id"], pictures=pictures, webhook=webhook, track_id=track)
 
     job = await run_in_threadpool(accept, await read_body(request))
     taken(request)

@@ -9,13 +9,18 @@ import numpy as np
 
 from ...cameras import Camera
 from ...views import View, ViewSet
-from ..base import EngineInfo, EngineRequest, Progress, Readiness, no_progress
+from ..base import EngineInfo, EngineRequest, OtherPicture, Progress, Readiness, no_progress
 from .flat import flattened, is_flat
 from .framing import Framed, frame
+from .fusion import Shot, fuse
 from .guess import Guess, inflate
 from .network import LOOKS, LearnedPredictor
+from .placing import place
 from .scene import LiftScene
 from .symmetry import complete
+
+SOFT, UNSURE = 8, 0.3
+"""From how many 256ths of widening an outline, and below what certainty an azimuth, deserves a warning."""
 
 
 class _Embedded:
@@ -44,16 +49,37 @@ class _Embedded:
         framed = frame(request.picture, request.input_camera)
         progress(0.05, "lift")
         guess = self._predict(framed, request)
-        if is_flat(framed):
+        others: list[Shot] = []
+        if request.others:
+            guess, others = self._fused(Shot(framed, guess), request, progress)
+        elif is_flat(framed):
             guess = flattened(guess, framed)
         progress(0.25, "surface")
-        scene = LiftScene(framed, guess, str(request.options.get("renderer", "auto")))
+        scene = LiftScene(framed, guess, str(request.options.get("renderer", "auto")), others)
         views: list[View] = []
         for index, camera in enumerate(request.cameras):
             progress(0.4 + 0.6 * index / len(request.cameras), "render")
             views.append(scene.render(camera, request.size))
         progress(1.0, "done")
-        return ViewSet(views, meta={"input_camera": _camera(scene, request.input_camera)}, scene=scene)
+        used = _camera(scene, request.input_camera)
+        if not request.others:
+            return ViewSet(views, meta={"input_camera": used}, scene=scene)
+        meta: dict[str, Any] = {
+            "input_camera": [used, *(_placed(s, o) for s, o in zip(others, request.others, strict=True))]
+        }
+        if warnings := _warnings(others, request.others):
+            meta["warnings"] = warnings
+        return ViewSet(views, meta=meta, scene=scene)
+
+    def _fused(self, first: Shot, request: EngineRequest, progress: Progress) -> tuple[Guess, list[Shot]]:
+        """What all pictures say together, and the pictures after the first in its world."""
+        known = first.framed.frustum is not None
+        others: list[Shot] = []
+        for number, other in enumerate(request.others, 1):
+            progress(0.05 + 0.2 * number / (1 + len(request.others)), "lift")
+            framed = frame(other.picture, other.camera)
+            others.append(place(first, Shot(framed, self._predict(framed, request)), other.azimuth, known))
+        return fuse(first, others), others
 
 
 def _camera(scene: LiftScene, stated: Camera | None) -> dict[str, Any]:
@@ -76,6 +102,37 @@ def _camera(scene: LiftScene, stated: Camera | None) -> dict[str, Any]:
     }
 
 
+def _placed(shot: Shot, told: OtherPicture) -> dict[str, Any]:
+    """Where a picture after the first was taken to stand."""
+    stated = told.camera
+    frustum = shot.guess.frustum
+    about: dict[str, Any] = {
+        "azimuth": round(shot.azimuth % 360, 1),
+        "elevation": stated.elevation
+        if stated is not None
+        else round(float(np.degrees(np.arcsin(np.clip(-frustum.axes[1, 2], -1, 1)))), 2),
+        "estimated": stated is None or stated.distance is None or told.azimuth is None,
+        "found": told.azimuth is None,
+        "used": shot.slack is not None,
+    }
+    if told.azimuth is None:
+        about["sure"] = round(shot.sure, 2)
+    return about
+
+
+def _warnings(shots: Sequence[Shot], told: Sequence[OtherPicture]) -> list[str]:
+    """What the caller should look at, a sentence each."""
+    found = []
+    for number, (shot, one) in enumerate(zip(shots, told, strict=True), 2):
+        if shot.slack is None:
+            found.append(f"Picture {number} contradicts the first one: its outline was left aside.")
+        elif shot.slack >= SOFT:
+            found.append(f"Picture {number} does not fit the first one well: its outline was softened.")
+        if one.azimuth is None and shot.sure < UNSURE:
+            found.append(f"Picture {number}: its azimuth was found, {shot.azimuth % 360:.0f}°, but is not sure.")
+    return found
+
+
 class LiftEngine(_Embedded):
     """One network pass lifts the picture to 3D; every view is a rendering of that one object.
 
@@ -88,7 +145,7 @@ class LiftEngine(_Embedded):
         name="lift",
         summary="Embedded: lifts the picture to 3D with a small network of our own. No GPU, nothing to download.",
         licence="Apache-2.0 (code and weights)",
-        features=frozenset({"cameras", "input_camera", "steps", "mesh"}),
+        features=frozenset({"cameras", "input_camera", "pictures", "steps", "mesh"}),
         rank=10,
         options=frozenset({"renderer", "symmetry"}),
     )
@@ -116,7 +173,7 @@ class InflateEngine(_Embedded):
         name="inflate",
         summary="Embedded: blows the silhouette up to a smooth body. Always there, plain.",
         licence="Apache-2.0",
-        features=frozenset({"cameras", "input_camera", "mesh"}),
+        features=frozenset({"cameras", "input_camera", "pictures", "mesh"}),
         rank=1,
         options=frozenset({"renderer"}),
     )

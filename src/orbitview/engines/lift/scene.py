@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from copy import copy
 from dataclasses import replace
 from functools import cached_property
@@ -16,8 +17,10 @@ from ...cameras import Camera
 from ...render import Hits, make_caster
 from ...render.picture import render
 from ...views import View
+from .exposure import gains
 from .framing import Framed
 from .frustum import Floats, Frustum, sample
+from .fusion import Cut, Shot, moved
 from .guess import Guess
 from .surface import neighbour_average, surface, vertex_normals
 
@@ -30,8 +33,13 @@ class LiftScene:
     guessed colour and the place in the picture to look at instead.
     """
 
-    def __init__(self, framed: Framed, guess: Guess, backend: str = "auto") -> None:
-        vertices, faces = surface(guess.logits, framed.matte)
+    _others: tuple[tuple[Frustum, Floats], ...] = ()
+    """Frustum and picture of the pictures after the first."""
+
+    def __init__(self, framed: Framed, guess: Guess, backend: str = "auto", others: Sequence[Shot] = ()) -> None:
+        vertices, faces = surface(guess.logits, framed.matte, Cut(guess.frustum, others) if others else None)
+        used = [shot for shot in others if shot.slack is not None]
+        placed = [shot.guess.frustum for shot in used]
         # With the camera stated, the world is the caller's; else the object is centred and scaled to a diagonal of 1.
         world = guess.frustum.world(vertices)
         frustum, self._mirror = guess.frustum, guess.mirror
@@ -40,10 +48,26 @@ class LiftScene:
             middle, scale = (low + high) / 2, 1 / float(np.linalg.norm(high - low))
             world = (world - middle) * scale
             frustum = Frustum((frustum.eye - middle) * scale, frustum.axes, frustum.slope, frustum.centre * scale)
+            placed = [moved(other, scale, -middle * scale) for other in placed]
             self._mirror = guess.mirror and guess.mirror.moved(middle, scale)
         self.framed, self.guess, self.frustum, self.backend = framed, guess, frustum, backend
         self._texture = framed.texture
+        if used:
+            self._others = tuple((other, shot.framed.texture) for other, shot in zip(placed, used, strict=True))
         self._set(world, faces)
+        if self._others:
+            self._match_exposure()
+
+    def _match_exposure(self) -> None:
+        """Bring the other pictures to the exposure and white balance of the first."""
+        placed = [(self.frustum, self._texture), *self._others]
+        colours = [_look(texture, frustum.normalised(self.vertices)[:, :2]) for frustum, texture in placed]
+        sights = [self._attributes[:, 0], *self._attributes[:, 7:].T]
+        found = gains(colours, sights, neighbour_average(self.faces, len(self.vertices)))
+        self._others = tuple(
+            (frustum, np.asarray(np.clip(texture * gain, 0, 1), np.float32))
+            for (frustum, texture), gain in zip(self._others, found[1:], strict=True)
+        )
 
     def __getstate__(self) -> dict[str, object]:
         # Copies and kept scenes go without the cells and the frame, which nothing needs once the surface is there.
@@ -60,9 +84,10 @@ class LiftScene:
         self._attributes = self._describe()
 
     def _describe(self) -> Floats:
-        """(V, 7): weight of the picture, u and v to look at instead, trust in that, and the guessed RGB."""
+        """(V, 7 + n): weight of the picture, u and v to look at instead, trust in that, the guessed RGB, and the
+        weights of the other pictures."""
         average = neighbour_average(self.faces, len(self.vertices))
-        weight = self._seen(self.vertices, self.normals, 0.012, average)
+        weight = self._seen(self.frustum, self.vertices, self.normals, 0.012, average)
         at = self.frustum.normalised(self.vertices)
         if self.guess.colour is None:
             look, trust, rgb = at[:, :2], np.ones(len(at), np.float32), np.zeros((len(at), 3), np.float32)
@@ -71,20 +96,24 @@ class LiftScene:
             look, trust, rgb = at[:, :2] + found[:, 3:5], found[:, 5], found[:, :3]
         if self._mirror is not None:
             twins = self._mirror.points(self.vertices)
-            shown = self._seen(twins, self._mirror.directions(self.normals), 0.04, average)
+            shown = self._seen(self.frustum, twins, self._mirror.directions(self.normals), 0.04, average)
             look = np.where(shown[:, None] > 0.5, self.frustum.normalised(twins)[:, :2], look)
             # Trust falls to nothing where the two places change over: what lies between them is neither.
             trust = np.abs(2 * shown - 1) * np.where(shown > 0.5, 1, trust)
-        return np.column_stack([weight * weight * (3 - 2 * weight), look, trust, rgb]).astype(np.float32)
+        also = [self._seen(other, self.vertices, self.normals, 0.012, average) for other, _ in self._others]
+        sights = [sight * sight * (3 - 2 * sight) for sight in (weight, *also)]
+        return np.column_stack([sights[0], look, trust, rgb, *sights[1:]]).astype(np.float32)
 
-    def _seen(self, points: Floats, normals: Floats, slack: float, average: sparse.csr_matrix) -> Floats:
-        """(V,) how well the picture's camera sees points at, or within ``slack`` of, the surface; smoothed over it."""
-        towards = np.asarray(points - self.frustum.eye, np.float32)
+    def _seen(
+        self, frustum: Frustum, points: Floats, normals: Floats, slack: float, average: sparse.csr_matrix
+    ) -> Floats:
+        """(V,) how well a picture's camera sees points at, or within ``slack`` of, the surface; smoothed over it."""
+        towards = np.asarray(points - frustum.eye, np.float32)
         length = np.linalg.norm(towards, axis=1)
-        reached = self._caster.cast(self.frustum.eye, towards).distance
+        reached = self._caster.cast(frustum.eye, towards).distance
         facing = -(normals * towards).sum(1) / length
         weight = np.clip((facing - 0.08) / 0.3, 0, 1) * (reached > 1 - slack / length)
-        weight = weight * (np.abs(self.frustum.normalised(points)[:, :2]) < 1).all(1)
+        weight = weight * (np.abs(frustum.normalised(points)[:, :2]) < 1).all(1)
         for _ in range(3):
             weight = np.minimum(weight, average @ weight) * 0.5 + 0.5 * (average @ weight)
         return np.asarray(weight, np.float32)
@@ -97,28 +126,24 @@ class LiftScene:
             + corner[:, 1] * hits.u[:, None]
             + corner[:, 2] * hits.v[:, None]
         )
-        seen = self._look(self.frustum.normalised(points)[:, :2])
-        elsewhere = self._look(mixed[:, 1:3])
-        unseen = elsewhere * mixed[:, 3:4] + mixed[:, 4:] * (1 - mixed[:, 3:4])
-        return np.asarray(seen * mixed[:, :1] + unseen * (1 - mixed[:, :1]))
+        seen = _look(self._texture, self.frustum.normalised(points)[:, :2])
+        elsewhere = _look(self._texture, mixed[:, 1:3])
+        unseen = elsewhere * mixed[:, 3:4] + mixed[:, 4:7] * (1 - mixed[:, 3:4])
+        sight = mixed[:, :1]
+        if self._others:
+            seen, sight = self._blend(points, seen, mixed)
+        return np.asarray(seen * sight + unseen * (1 - sight))
 
-    def _look(self, uv: Floats) -> Floats:
-        """The picture's colour at normalised window coordinates (N, 2)."""
-        count, side = len(uv), len(self._texture)
-        at = np.zeros((-(-count // 4096) * 4096, 2), np.float32)
-        at[:count] = (uv + 1) * (side / 2) - 0.5
-        grid = at.reshape(-1, 4096, 2)
-        parts = [
-            cv2.remap(
-                self._texture,
-                grid[i : i + 16384, :, 0],
-                grid[i : i + 16384, :, 1],
-                cv2.INTER_LINEAR,
-                borderMode=cv2.BORDER_REPLICATE,
-            )
-            for i in range(0, len(grid), 16384)
-        ]
-        return np.concatenate(parts).reshape(-1, 3)[:count] if parts else np.zeros((0, 3), np.float32)
+    def _blend(self, points: Floats, seen: Floats, mixed: Floats) -> tuple[Floats, Floats]:
+        """Colour (N, 3) of the pictures that see points best, and how well (N, 1) any of them does."""
+        sights = np.column_stack([mixed[:, 0], mixed[:, 7:]])
+        # Squares let the best view win where two see well, and leave a soft seam where they change over.
+        share = sights**2 + 1e-9
+        share /= share.sum(1, keepdims=True)
+        total = seen * share[:, :1]
+        for number, (frustum, texture) in enumerate(self._others, 1):
+            total += _look(texture, frustum.normalised(points)[:, :2]) * share[:, number : number + 1]
+        return np.asarray(total, np.float32), np.asarray(1 - np.prod(1 - sights, 1, keepdims=True), np.float32)
 
     @cached_property
     def radius(self) -> float:
@@ -143,3 +168,22 @@ class LiftScene:
         small = copy(self)
         small._set(np.asarray(plain.vertices, np.float32), np.asarray(plain.faces, np.int32))
         return textured(small.vertices, small.faces, small.normals, small.shade, texture, self.backend)
+
+
+def _look(texture: Floats, uv: Floats) -> Floats:
+    """A picture's colour at normalised window coordinates (N, 2)."""
+    count, side = len(uv), len(texture)
+    at = np.zeros((-(-count // 4096) * 4096, 2), np.float32)
+    at[:count] = (uv + 1) * (side / 2) - 0.5
+    grid = at.reshape(-1, 4096, 2)
+    parts = [
+        cv2.remap(
+            texture,
+            grid[i : i + 16384, :, 0],
+            grid[i : i + 16384, :, 1],
+            cv2.INTER_LINEAR,
+            borderMode=cv2.BORDER_REPLICATE,
+        )
+        for i in range(0, len(grid), 16384)
+    ]
+    return np.concatenate(parts).reshape(-1, 3)[:count] if parts else np.zeros((0, 3), np.float32)

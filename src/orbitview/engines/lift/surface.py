@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -21,12 +23,15 @@ STEEP = 2.0
 """Log odds beyond which a cell says no more of where the surface runs: certain cells would push it about."""
 
 
-def surface(logits: Floats, matte: Floats) -> tuple[Floats, NDArray[np.int32]]:
+def surface(
+    logits: Floats, matte: Floats, cut: Callable[[Floats], Floats] | None = None
+) -> tuple[Floats, NDArray[np.int32]]:
     """The iso-surface, as vertices in the frustum's normalised coordinates and faces (outward, watertight).
 
     Args:
         logits: (bins, grid, grid) log odds.
         matte: (T, T) alpha; the surface never leaves the picture's outline.
+        cut: takes away what other pictures' outlines leave out of the (bins, FINE, FINE) field, positive inside.
     """
     bins = len(logits)
     axes = axes_of_thin_parts(matte, FINE)
@@ -35,6 +40,8 @@ def surface(logits: Floats, matte: Floats) -> tuple[Floats, NDArray[np.int32]]:
     field = np.moveaxis(cv2.resize(np.moveaxis(field, 0, -1), (FINE, FINE), interpolation=cv2.INTER_LINEAR), -1, 0)
     field = with_thin_parts(ndimage.gaussian_filter(field, (0.3, 0.5, 0.5)), axes, STEEP)
     field = np.minimum(field, (cv2.GaussianBlur(outline, (0, 0), 0.6) - 0.45) * 12)
+    if cut is not None:
+        field = cut(field)
     padded = np.pad(field, 1, constant_values=-STEEP)
     if not (padded > 0).any():
         padded[bins // 2 : bins // 2 + 3][:, np.pad(outline, 1) > min(0.4, float(outline.max()) / 2)] = 1
