@@ -46,8 +46,6 @@ def renderings(folder: Path, limit: int) -> Iterator[Named]:
         rng = np.random.default_rng(zlib.crc32(path.stem.encode()))
         camera = Camera(rng.uniform(0, 360), rng.uniform(-10, 40), 0.5 / math.sin(math.radians(15)) / 0.9, 30)
         rgba = render(load_glb(path), camera, SIDE, (0, 0, SIDE), Light.random(rng))
-        if (rgba[..., 3] > 0.5).mean() < 0.03:
-            continue  # nearly nothing to enlarge
         white = rgba[..., :3] * rgba[..., 3:] + 1 - rgba[..., 3:]
         yield path.stem, Image.fromarray((white * 255 + 0.5).astype(np.uint8))
 
