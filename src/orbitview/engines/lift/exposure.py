@@ -15,7 +15,7 @@ from scipy import sparse
 
 from .frustum import Floats
 
-ROUNDS = 5
+ROUNDS = 12
 """Steps over the mesh that colours are carried."""
 LEAST = 40
 """Vertices at which two pictures must meet."""
