@@ -27,6 +27,8 @@ from scipy import ndimage
 import orbitview
 from orbitview import Camera
 
+from .colour import BACK, colour_error, feature_distance, gradient_energy
+
 REALISTIC = ("aws", "gztex", "sh", "wrsycb")
 APART = (22.5, 180.0)
 """Azimuths between which the outline's fall is told: what is near the picture, and what it does not show."""
@@ -145,7 +147,8 @@ def psnr(error: np.ndarray) -> float:
 
 def score(views: Views, truth: Views, azimuths: Sequence[float]) -> dict[str, float]:
     """Figures of one object, means over its views."""
-    rows = []
+    rows, energy = [], np.zeros(2)
+    errors: dict[str, list[float]] = {"colour": [], "back_colour": []}
     for view, true, azimuth in zip(views, truth, azimuths, strict=True):
         a, b = white(view), white(true)
         error = ((a - b) ** 2).mean(-1)
@@ -157,13 +160,21 @@ def score(views: Views, truth: Views, azimuths: Sequence[float]) -> dict[str, fl
             "ssim": ssim(a, b),
             "iou": float((mine & their).sum() / max(1, either.sum())),
         }
-        if 112.5 <= azimuth <= 247.5:
+        back = BACK[0] <= azimuth <= BACK[1]
+        if (wrong := colour_error(view, true)) is not None:
+            errors["colour"].append(wrong)
+            errors["back_colour"] += [wrong] if back else []
+        if back:
             figures["back_fg"] = figures["psnr_fg"]
+            figures["back_feature"] = feature_distance(view, true)
+            energy += gradient_energy(view, true)
         if azimuth in APART:
             figures[f"iou_{azimuth:g}"] = figures["iou"]
         rows.append(figures)
     keys = dict.fromkeys(key for row in rows for key in row)
-    return {k: float(np.mean([r[k] for r in rows if k in r])) for k in keys}
+    means = {k: float(np.mean([r[k] for r in rows if k in r])) for k in keys}
+    means |= {k: float(np.mean([psnr(np.array(e)) for e in v])) for k, v in errors.items() if v}
+    return means | {"back_gradient": float(energy[0] / max(energy[1], 1e-9))} if energy.any() else means
 
 
 def load(folder: Path, size: int) -> tuple[Image.Image, Camera, list[Camera], Views]:
@@ -267,13 +278,15 @@ def main() -> None:
         "realistic": [f for f in folders if f.name.startswith(REALISTIC)],
     }
     keys = ("psnr", "psnr_fg", "back_fg", "iou", "ssim", "seconds")
+    keys += ("colour", "back_colour", "back_gradient", "back_feature")
     summary: dict[str, dict[str, dict[str, float]]] = {}
-    print(f"{'':34}" + "".join(f"{k:>10}" for k in keys) + f"{'elev err':>10}")
+    print(f"{'':34}" + "".join(f"{k.replace('back_', 'b_'):>10}" for k in keys) + f"{'elev err':>10}")
     for group, members in groups.items():
         if not members:
             continue
         for name in methods:
-            mean = {k: float(np.mean([scores[name][f.name][k] for f in members])) for k in keys}
+            mean = {k: float(np.nanmean([scores[name][f.name].get(k, np.nan) for f in members])) for k in keys}
+            mean["back_gradient"] = float(np.median([scores[name][f.name]["back_gradient"] for f in members]))
             mean["elevation_error_median"] = float(
                 np.median([scores[name][f.name]["elevation_error"] for f in members])
             )

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import subprocess
 import sys
 import zipfile
@@ -170,6 +171,11 @@ def test_stdin_and_stdout(tmp_path: Path, figure: Image.Image) -> None:
     assert done.returncode == 0, done.stderr
     assert Image.open(io.BytesIO(done.stdout)).size == (640, 960)
     assert piped("-o", "-", "--format", "stl").stdout[80:84] != b""
+    frames = piped("-o", "-", "--format", "frames", "--frames", "4", "--turntable-size", "48").stdout
+    with zipfile.ZipFile(io.BytesIO(frames)) as archive:  # a folder goes as a zip of it alone
+        assert archive.namelist() == [f"stdin-{i}.jpg" for i in range(1, 5)]
+    with zipfile.ZipFile(io.BytesIO(piped("-o", "-", "--format", "views").stdout)) as archive:
+        assert "mask-005.png" in archive.namelist()
     with zipfile.ZipFile(io.BytesIO(piped("-o", "-", "--format", "obj,stl").stdout)) as archive:
         assert {"grid.png", "object.obj", "object.mtl", "object.png", "object.stl"} <= set(archive.namelist())
     assert piped("-o", str(tmp_path / "out")).returncode == 0
@@ -223,7 +229,7 @@ def test_texts_are_shown_as_they_are(tmp_path: Path, figure: Image.Image) -> Non
     assert str(tmp_path / "b[/red].png") in missing.stderr
     assert "orbit-N[@elevation]" in run("generate", "--help").stdout.replace("\n", "")
     for line in run("doctor").stdout.splitlines():
-        assert "pip install" not in line or "[" in line or "pip install av" in line
+        assert "pip install" not in line or re.search(r"\[\w+\]|pip install (av|manifold3d)", line)
 
 
 def test_the_version() -> None:
@@ -247,9 +253,18 @@ def test_a_finished_result_gives_further_files_without_the_engine(tmp_path: Path
         assert {"object.glb", "frames/toy-1.jpg", "view-000.png"} <= set(archive.namelist())
         assert "scene.orbitview" not in archive.namelist()
     assert before == {p.name: p.stat().st_mtime_ns for p in made.glob("view-*")}
-    run("convert", "out", "-f", "frames", "--frames", "8", "--turntable-size", "48", cwd=tmp_path)
+    done = run("convert", "out", "-f", "frames,grid", "--frames", "8", "--turntable-size", "48", cwd=tmp_path)
+    assert "frames, 9 files" in done.stderr
     assert len(list((made / "frames").iterdir())) == 8
-    assert run("convert", "out", cwd=tmp_path).returncode == 2
+    with zipfile.ZipFile(made / "views.zip") as archive:  # the zip that was there follows
+        assert len([name for name in archive.namelist() if name.startswith("frames/")]) == 8
+    run("convert", "out", "-f", "grid", "--background", "#ff0000", cwd=tmp_path)
+    with Image.open(made / "grid.png") as grid:
+        assert grid.getpixel((1, 1)) == (255, 0, 0)
+    for bad in ([], ["-f", "fbx"], ["--glb", "--height", "12"], ["--glb", "--faces", "3"], ["--glb", "--nonsense"]):
+        refused = run("convert", "out", *bad, cwd=tmp_path)
+        assert refused.returncode == 2, bad
+        assert "Traceback" not in refused.stderr
     (tmp_path / "empty").mkdir()
     assert "no kept scene" in run("convert", "empty", "--glb", cwd=tmp_path).stderr
     # A scene file that is none of ours runs no code.
@@ -260,5 +275,7 @@ def test_a_finished_result_gives_further_files_without_the_engine(tmp_path: Path
 
 def test_engines_and_doctor() -> None:
     assert "lift" in run("engines").stdout
-    assert "renderer" in run("doctor").stdout
+    shown = run("doctor").stdout
+    assert "renderer" in shown
+    assert "3D print (stl, 3mf)" in shown
     assert "generate" in run("--help").stdout

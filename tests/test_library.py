@@ -37,6 +37,7 @@ def views() -> ViewSet:
     [
         ({"sede": 1}, "Did you mean seed?"),
         ({"steps": 3}, "Did you mean num_inference_steps?"),
+        ({"step": 3}, "Did you mean num_inference_steps?"),
         ({"rig": "sides-4"}, "Did you mean cameras?"),
         ({"symetry": False}, "Did you mean symmetry?"),
         ({"zzz": 1}, "Options of lift: renderer, symmetry."),

@@ -107,6 +107,17 @@ def test_a_dragged_page_turns_in_a_browser(views: ViewSet, tmp_path: Path) -> No
         for _ in range(3):
             page.keyboard.press("ArrowRight")
         assert picture.get_attribute("data-frame") == "11"
+        # Whichever way the frames go, the front follows the hand.
+        other = write_format(views, "spin", tmp_path, **options | {"direction": "counterclockwise"})["spin.html"]
+        page.goto(other.as_uri())
+        page.wait_for_function("document.getElementById('spin').naturalWidth === 128")
+        page.mouse.move(x, y)
+        page.mouse.down()
+        page.mouse.move(x - 32, y, steps=4)
+        page.mouse.up()
+        assert picture.get_attribute("data-frame") == "9"  # 90 degrees on, counted the other way round
+        page.keyboard.press("ArrowRight")
+        assert picture.get_attribute("data-frame") == "10"
         browser.close()
     assert said == []
     assert set(asked) <= {"file", "data"}  # nothing is loaded

@@ -12,6 +12,7 @@ from .api import generate
 from .cameras import RIGS, Camera, rig
 from .engines import engine_names, get_engine
 from .errors import Cancelled, EngineUnavailable, InvalidImage, InvalidRequest, OrbitviewError
+from .images import upscale
 from .many import generate_many
 from .views import View, ViewSet
 
@@ -33,6 +34,7 @@ __all__ = [
     "generate_many",
     "get_engine",
     "rig",
+    "upscale",
 ]
 
 

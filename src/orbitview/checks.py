@@ -53,10 +53,12 @@ def check_options(options: Iterable[str], info: EngineInfo) -> None:
     for name in options:
         if name in info.options:
             continue
-        near = [_MEANT[name]] if name in _MEANT else get_close_matches(name, [*_NAMES, *info.options], 1, 0.5)
+        near = get_close_matches(name, [*_NAMES, *_MEANT, *info.options], 1, 0.5)
         own = f"Options of {info.name}: {', '.join(sorted(info.options)) or 'none'}."
         raise InvalidRequest(
-            f"There is no option {name!r}.", hint=f"Did you mean {near[0]}?" if near else own, field=name
+            f"There is no option {name!r}.",
+            hint=f"Did you mean {_MEANT.get(near[0], near[0])}?" if near else own,
+            field=name,
         )
 
 

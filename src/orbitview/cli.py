@@ -184,15 +184,39 @@ def convert(
 
 
 @app.command()
+def upscale(
+    images: Annotated[
+        list[str], typer.Argument(help="Pictures, folders of pictures, globs, or - for stdin.", metavar="IMAGE...")
+    ],
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="Folder for the results, NAME-x2.png each. - is stdout.")
+    ] = Path("orbitview-output"),
+    scale: Annotated[int, typer.Option(help="2, 3 or 4 times as many pixels a side.")] = 2,
+    model: Annotated[str, typer.Option(help="orbitview, or one of Real-ESRGAN's where it is installed.")] = "orbitview",
+    force: Annotated[bool, typer.Option("--force", help="Write over files that are there.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Make pictures larger, transparency kept."""
+    from .commands.pictures import find_pictures
+    from .commands.upscale import upscale_pictures
+
+    upscale_pictures(find_pictures(images), out, scale=scale, model=model, force=force, as_json=as_json)
+
+
+@app.command()
 def doctor() -> None:
     """Tell what works on this machine and how to get the rest."""
     import importlib.util
 
     from .engines import engine_names
     from .engines.registry import load_engine
+    from .images import upscale_ready
 
     def have(module: str) -> bool:
         return importlib.util.find_spec(module) is not None
+
+    def part(name: str, works: bool, otherwise: str) -> tuple[str, bool, str]:
+        return name, works, "" if works else otherwise
 
     rows = [("orbitview", True, __version__), ("Python", True, sys.version.split()[0])]
     rows.append(
@@ -204,10 +228,13 @@ def doctor() -> None:
             else "NumPy rasteriser (Embree has no wheel for this platform; slower, same pictures)",
         )
     )
-    rows.append(("AVIF pictures", _pillow_reads("AVIF"), "comes with Pillow's own wheels"))
-    rows.append(("HEIC pictures", have("pillow_heif"), how_to_install("heif")))
-    rows.append(("MP4 turntables", have("av"), "pip install av"))
-    rows.append(("training", have("torch"), how_to_install("training") + "; only to train the embedded network"))
+    rows.append(part("AVIF pictures", _pillow_reads("AVIF"), "comes with Pillow's own wheels"))
+    rows.append(part("HEIC pictures", have("pillow_heif"), how_to_install("heif")))
+    rows.append(part("MP4 turntables", have("av"), "pip install av"))
+    rows.append(part("3D print (stl, 3mf)", have("manifold3d"), "pip install manifold3d"))
+    missing = upscale_ready("realesrgan-x4plus")
+    rows.append(part("Real-ESRGAN", missing is None, missing or ""))
+    rows.append(part("training", have("torch"), how_to_install("training") + "; only to train the embedded networks"))
     for name in engine_names():
         state = load_engine(name).readiness()
         rows.append((f"engine {name}", state.ready, "ready" if state.ready else f"{state.reason}. {state.hint}"))

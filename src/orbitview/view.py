@@ -6,16 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
+from .arrays import Floats
 from .cameras import Camera
 
 if TYPE_CHECKING:
     import trimesh
-
-Floats = NDArray[np.float32]
 
 
 @dataclass

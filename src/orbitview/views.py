@@ -67,7 +67,8 @@ class ViewSet(Sequence[View]):
         size = f"{sides[0]}" if len(sides) == 1 else "mixed"
         engine, seed = self.meta.get("engine", "?"), self.meta.get("seed", "?")
         geometry = "with geometry" if self.scene is not None else "pictures only"
-        return f"<ViewSet: {len(self)} views of {size} px, engine {engine}, seed {seed}, {geometry}>"
+        count = f"{len(self)} view{'' if len(self) == 1 else 's'}"
+        return f"<ViewSet: {count} of {size} px, engine {engine}, seed {seed}, {geometry}>"
 
     def _repr_png_(self) -> bytes | None:
         """What a notebook shows: the grid."""

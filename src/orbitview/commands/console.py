@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sized
 
 from rich.console import Console
 from rich.markup import escape
@@ -25,11 +25,29 @@ def say(text: str, style: str = "", mark: str = "") -> None:
     console.print(head + escape(text), highlight=False, soft_wrap=True)
 
 
+def count_files(files: Sized, kind: str = "") -> str:
+    """``1 file``, ``2 files``."""
+    return f"{len(files)} {kind}file{'' if len(files) == 1 else 's'}"
+
+
 def complain(error: OrbitviewError, where: str = "") -> None:
     """An error's sentence and hint."""
     say(f"{'in ' + where + ': ' if where else ''}{error.message}", "red", "error:" if not where else "error")
     if error.hint:
         say(f"  {error.hint}")
+
+
+def told(failure: Exception) -> OrbitviewError:
+    """What to say of a failed picture. One that breaks an engine must not stop the hundred after it."""
+    if isinstance(failure, OrbitviewError):
+        return failure
+    if isinstance(failure, BrokenPipeError):
+        raise failure
+    if isinstance(failure, OSError):
+        return OrbitviewError(f"The files cannot be written: {failure.strerror or failure}.", hint="Is the disk full?")
+    return OrbitviewError(
+        f"The engine failed: {type(failure).__name__}: {str(failure)[:200]}.", hint="Try another picture or engine."
+    )
 
 
 def show_table(*columns: str, rows: list[tuple[str, ...]]) -> None:

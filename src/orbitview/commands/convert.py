@@ -14,8 +14,8 @@ from ..formats import GEOMETRY, Format
 from ..kept import SCENE, read_scene
 from ..outputs import OutputOptions, write_format, zip_folder
 from ..progress import part
-from .console import complain, progress_bar, say
-from .folder import add_files, check_folder, read_note
+from .console import complain, count_files, progress_bar, say
+from .folder import NOTE, add_files, check_folder, read_note
 from .generate import plain_name
 
 
@@ -43,7 +43,7 @@ def convert(folders: list[Path], formats: list[Format], options: dict[str, Any],
                 continue
             results.append({"folder": str(folder), "files": {name: str(folder / name) for name in made}})
             if not as_json:
-                say(f"{folder}: {', '.join(formats)}, {len(made)} files", "green", "✓")
+                say(f"{folder}: {', '.join(formats)}, {count_files(made)}", "green", "✓")
     if as_json:
         print(json.dumps(results, indent=1))
     if any("error" in result for result in results):
@@ -68,8 +68,9 @@ def _one(folder: Path, formats: list[Format], options: dict[str, Any], force: bo
             share = part(show, 0.4 + 0.6 * i / len(wanted), 0.4 + 0.6 * (i + 1) / len(wanted))
             made += write_format(views, kind, work, options=chosen, progress=share)
         add_files(folder, work, made, force)
-        if "zip" in formats:
-            files = set(read_note(folder).get("files", [])) - {SCENE, "orbitview.json", "views.zip"}
+        listed = set(read_note(folder).get("files", []))
+        if "zip" in formats or "views.zip" in listed:  # one that is there already shall not be stale
+            files = listed - {SCENE, NOTE, "views.zip"}
             zip_folder(folder, work / "views.zip", [file for file in files if (folder / file).is_file()])
             add_files(folder, work, ["views.zip"], force)
             made.append("views.zip")

@@ -13,16 +13,16 @@ from typing import Any
 import typer
 
 from ..cameras import DEFAULT_FOV, Camera
-from ..errors import InvalidRequest, OrbitviewError
+from ..errors import InvalidRequest
 from ..formats import ABOUT, FORMATS, GEOMETRY, Format
 from ..kept import SCENE, pack_scene
 from ..outputs import OutputOptions, write_format, zip_folder
 from ..progress import Progress, part
 from ..several import MOST
 from ..views import ViewSet
-from .console import complain, progress_bar, say
+from .console import complain, count_files, progress_bar, say, told
 from .folder import check_folder, digest, fresh_folder, is_done, write_note
-from .pictures import STDIN, name_of, result_folders
+from .pictures import name_of, read_picture, result_folders
 
 STDOUT = Path("-")
 
@@ -33,7 +33,7 @@ class Batch:
 
     Attributes:
         engine: keywords of :func:`orbitview.generate`.
-        formats: beside grid and views.
+        formats: grid and views are made in any case.
         also: further pictures of the one object, with their azimuths.
         split: the picture is a sheet of figures.
         options: of files, with ``name`` still open.
@@ -104,8 +104,8 @@ class Batch:
     def _one(self, path: Path, folder: Path, show: Progress) -> dict[str, Any]:
         shown = str(path)
         try:
-            content = _read(path)
-            more = [_read(other) for other, _ in self.also]
+            content = read_picture(path)
+            more = [read_picture(other) for other, _ in self.also]
             run = digest(b"".join([content, *more]), self._asked())
             if self.skip_existing and folder != STDOUT and is_done(folder, run):
                 self.counts["skipped"] += 1
@@ -124,7 +124,7 @@ class Batch:
                     made = self._write(views, work_folder, path, rest)
                     write_note(work_folder, run, shown, self._asked(), made)
         except Exception as failure:
-            error = _told(failure)
+            error = told(failure)
             self.counts["failed"] += 1
             if not self.as_json:
                 complain(error, shown)
@@ -178,6 +178,8 @@ class Batch:
         file = ABOUT[self.formats[0]].file
         if len(self.formats) == 1 and file in made and self.formats[0] != "obj":
             return work / file
+        if len(self.formats) == 1 and file.endswith("/"):  # what lies in a folder, alone
+            return zip_folder(work / file, work / "all.zip")
         return zip_folder(work, work / "all.zip", [name for name in made if name != "views.zip"])
 
     def _asked(self) -> dict[str, Any]:
@@ -198,7 +200,7 @@ class Batch:
         for warning in meta.get("warnings", []):
             say(f"  {warning}", "yellow", "!")
         if folder != STDOUT:
-            say(f"  {folder / 'grid.png'} and {count - 1} more files")
+            say(f"  {folder / 'grid.png'} and {count_files(range(count - 1), 'more ')}")
 
     def _summary(self, total: int) -> None:
         if total > 1 and not self.as_json:
@@ -216,43 +218,6 @@ class Batch:
 def _cameras(meta: dict[str, Any]) -> list[dict[str, Any]]:
     used = meta.get("input_camera")
     return used if isinstance(used, list) else []
-
-
-def _told(failure: Exception) -> OrbitviewError:
-    """What to say of a failed picture. One that breaks an engine must not stop the hundred after it."""
-    if isinstance(failure, OrbitviewError):
-        return failure
-    if isinstance(failure, BrokenPipeError):
-        raise failure
-    if isinstance(failure, OSError):
-        return OrbitviewError(f"The files cannot be written: {failure.strerror or failure}.", hint="Is the disk full?")
-    return OrbitviewError(
-        f"The engine failed: {type(failure).__name__}: {str(failure)[:200]}.", hint="Try another picture or engine."
-    )
-
-
-def _read(path: Path) -> bytes:
-    """A picture's bytes, of a file or of stdin.
-
-    Raises:
-        InvalidImage: it cannot be read, or is too large.
-    """
-    from ..errors import InvalidImage
-    from ..images.limits import MAX_BYTES
-
-    try:
-        if path == STDIN:
-            content = sys.stdin.buffer.read(MAX_BYTES + 1)
-        else:
-            with path.open("rb") as file:
-                content = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise InvalidImage(f"Cannot read {path}: {error.strerror or error}.", field="image") from error
-    if not content:
-        raise InvalidImage("There is nothing on stdin." if path == STDIN else f"{path} is empty.", field="image")
-    if len(content) > MAX_BYTES:
-        raise InvalidImage(f"{path} is larger than {MAX_BYTES >> 20} MB.", field="image")
-    return content
 
 
 def plain_name(name: str) -> str:
@@ -294,4 +259,4 @@ def wanted_formats(named: list[str], flags: dict[str, bool]) -> list[Format]:
     for name in asked:
         if name not in FORMATS:
             raise InvalidRequest(f"There is no format {name!r}.", hint=f"Formats: {', '.join(FORMATS)}.")
-    return [name for name in FORMATS if name in asked and name not in ("grid", "views")]
+    return [name for name in FORMATS if name in asked]

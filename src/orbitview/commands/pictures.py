@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import glob
 import os
+import sys
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..errors import InvalidRequest
+from ..errors import InvalidImage, InvalidRequest
 
 ENDINGS = {
     *(".png", ".apng", ".jpg", ".jpeg", ".jfif", ".jpe", ".webp", ".gif", ".bmp", ".tif", ".tiff"),
@@ -43,6 +44,29 @@ def find_pictures(arguments: Sequence[str]) -> list[Path]:
     for path in paths:
         unique.setdefault("-" if path == STDIN else str(path.resolve()), path)
     return list(unique.values())
+
+
+def read_picture(path: Path) -> bytes:
+    """A picture's bytes, of a file or of stdin.
+
+    Raises:
+        InvalidImage: it cannot be read, or is too large.
+    """
+    from ..images.limits import MAX_BYTES
+
+    try:
+        if path == STDIN:
+            content = sys.stdin.buffer.read(MAX_BYTES + 1)
+        else:
+            with path.open("rb") as file:
+                content = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise InvalidImage(f"Cannot read {path}: {error.strerror or error}.", field="image") from error
+    if not content:
+        raise InvalidImage("There is nothing on stdin." if path == STDIN else f"{path} is empty.", field="image")
+    if len(content) > MAX_BYTES:
+        raise InvalidImage(f"{path} is larger than {MAX_BYTES >> 20} MB.", field="image")
+    return content
 
 
 def other_picture(text: str) -> tuple[Path, float | None]:

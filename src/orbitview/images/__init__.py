@@ -5,8 +5,10 @@ from .figures import split_figures
 from .matte import CutOut, Matte, cut_out, find_cut_out
 from .square import centred
 from .text import decode_base64
+from .upscale import UPSCALE_MODELS, upscale, upscale_ready
 
 __all__ = [
+    "UPSCALE_MODELS",
     "CutOut",
     "ImageInput",
     "Matte",
@@ -16,4 +18,6 @@ __all__ = [
     "find_cut_out",
     "load_image",
     "split_figures",
+    "upscale",
+    "upscale_ready",
 ]

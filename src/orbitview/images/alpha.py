@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Bytes = NDArray[np.uint8]
+from ..arrays import Bytes
 
 
 def unveiled(alpha: Bytes) -> Bytes:

@@ -6,10 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from ..arrays import Bytes
 from ..errors import InvalidImage
 from .limits import MAX_PIXELS
-
-Bytes = NDArray[np.uint8]
 
 
 def picture_of(array: NDArray[np.generic]) -> Image.Image:

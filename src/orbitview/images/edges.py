@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float32]
-Bytes = NDArray[np.uint8]
+from ..arrays import Bytes, Floats
 
 _GUIDE = 700
 """Longest side at which the filter's coefficients are found; they are applied at the picture's own."""

@@ -15,9 +15,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays import Floats
 from ..onnx import open_session
 
-Floats = NDArray[np.float32]
 WEIGHTS = Path(str(resources.files("orbitview.images") / "weights" / "matte.onnx"))
 SIDE = 320
 """Side of the square that the network looks at."""

@@ -11,9 +11,9 @@ from typing import Literal, get_args
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
+from ..arrays import Bytes, Floats, Mask
 from ..errors import InvalidImage, InvalidRequest
 from .alpha import cuts, filled, is_frame_of, may_frame, unveiled
 from .edges import own_colours, sharpened
@@ -21,9 +21,6 @@ from .finder import likelihood
 from .paper import Paper, commonest_border_colour
 
 Matte = Literal["auto", "alpha", "none"]
-Floats = NDArray[np.float32]
-Bytes = NDArray[np.uint8]
-Mask = NDArray[np.bool_]
 
 _WORK = 640
 """Longest side at which the cut is found; edges are refined at the picture's own size."""

@@ -8,8 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float32]
-Mask = NDArray[np.bool_]
+from ..arrays import Floats, Mask
 
 _SIDE = 320
 """Longest side at which the surface is fitted."""

@@ -32,7 +32,8 @@ def write_spin(views: Views, path: Path, options: OutputOptions, progress: Progr
         "SIZE": str(options.turntable_size),
         "FIRST": rows[0][0],
         "ROWS": json.dumps(rows),
+        "AHEAD": "1" if options.direction == "clockwise" else "-1",
     }
-    page = re.sub("%(NAME|SIZE|FIRST|ROWS)%", lambda mark: marks[mark[1]], page)
+    page = re.sub("%(NAME|SIZE|FIRST|ROWS|AHEAD)%", lambda mark: marks[mark[1]], page)
     path.write_text(page, encoding="utf-8")
     return path

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 
+from ..arrays import Floats
 from .caster import make_caster
-from .hits import Floats, Hits
+from .hits import Hits
 from .picture import Shader
 
 PADDING = 4

@@ -6,8 +6,9 @@ import importlib.util
 
 import numpy as np
 
+from ..arrays import Floats, Ints
 from ..errors import InvalidRequest
-from .hits import Caster, Floats, Hits, Ints
+from .hits import Caster, Hits
 from .rasteriser import NumpyCaster
 
 

@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from ..arrays import Floats
 from ..cameras import Camera
 from ..view import View
-from .hits import Caster, Floats, Hits
+from .hits import Caster, Hits
 
 Shader = Callable[[Hits, Floats], Floats]
 """Colour (N, 3) in [0, 1] of hits at world points (N, 3)."""

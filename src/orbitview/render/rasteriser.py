@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from .hits import Floats, Hits, Ints
+from ..arrays import Floats, Ints
+from .hits import Hits
 
 _PAIRS = 2_000_000
 """Triangle-ray pairs tested at a time; bounds memory."""

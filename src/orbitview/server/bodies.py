@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -17,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..errors import OrbitviewError
 from .problems import shaped
+from .turns import Turn
 
 MARKS = 20_000
 """Most brackets, braces and commas in a body that is no multipart form and no picture."""
@@ -47,7 +47,7 @@ class TooSlow(OrbitviewError):
 
 
 class Bodies:
-    """Middleware; :func:`taken` tells it when a route needs a large body no more."""
+    """Middleware; :func:`.turns.taken` tells it when a route needs a large body no more."""
 
     def __init__(self, app: ASGIApp, most: int) -> None:
         self.app, self.most = app, most
@@ -63,7 +63,7 @@ class Bodies:
         most = min(self.most, PLAIN_LIMIT) if plain else self.most
         length = headers.get(b"content-length", b"")
         announced = int(length) if re.fullmatch(rb"[0-9]{1,18}", length) else None
-        turn = _Turn(self._turns)
+        turn = Turn(self._turns)
         scope["orbitview.turn"] = turn
         seen, marks, begun, complete = 0, 0, False, False
 
@@ -105,31 +105,6 @@ class Bodies:
             await answer(scope, receive, send)
         finally:
             turn.give_back()
-
-
-class _Turn:
-    """One request's place among the large bodies."""
-
-    def __init__(self, turns: asyncio.Semaphore) -> None:
-        self._turns, self._held, self._done = turns, False, False
-
-    async def take(self) -> None:
-        if not self._held and not self._done:
-            await self._turns.acquire()
-            self._held = True
-
-    def give_back(self) -> None:
-        self._done = True
-        if self._held:
-            self._held = False
-            self._turns.release()
-
-
-def taken(request: Request) -> None:
-    """The request's picture was taken out of its body: the next large body may come."""
-    turn: Any = request.scope.get("orbitview.turn")
-    if turn is not None:
-        turn.give_back()
 
 
 def _too_large(most: int) -> TooLarge:

@@ -19,7 +19,6 @@ from ..formats import ABOUT
 from ..jobs.answers import artefacts, scene_of
 from ..jobs.queue import JobQueue
 from .auth import Gate
-from .bodies import taken
 from .models import (
     DeliveryModel,
     EngineModel,
@@ -32,6 +31,7 @@ from .models import (
     ViewsRequest,
 )
 from .requests import read_files_request, read_request, refuse_surrogates, whole_number
+from .turns import taken
 from .v5 import _webhook, read_body, store_upload, wait_for
 
 router = APIRouter(prefix="/v1", tags=["Views"])

@@ -20,8 +20,8 @@ from ..jobs.answers import fetch_answer
 from ..jobs.queue import Busy, JobQueue
 from . import hosted
 from .auth import Unauthorized
-from .bodies import taken
 from .requests import BadFields, read_request, refuse_surrogates, whole_number
+from .turns import taken
 
 router = APIRouter(tags=["Hosted API"])
 Row = dict[str, Any]

@@ -15,9 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from ...arrays import Floats as Floats
 from ...cameras import Camera
-
-Floats = NDArray[np.float32]
 
 GRID = 64
 """Cells across and down."""

@@ -9,6 +9,7 @@ import numpy as np
 import trimesh
 from numpy.typing import NDArray
 
+from ...arrays import Floats
 from ...cameras import Camera
 from ...config import Settings
 from ...errors import InvalidImage
@@ -18,8 +19,6 @@ from ...render.picture import render
 from ...views import View, ViewSet
 from ..base import EngineInfo, EngineRequest, Progress, Readiness, no_progress
 from ..weights import WARM, Weights
-
-Floats = NDArray[np.float32]
 
 
 class ColouredMesh:
