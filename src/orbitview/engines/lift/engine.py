@@ -15,12 +15,12 @@ from .framing import Framed, frame
 from .fusion import Shot, fuse
 from .guess import Guess, inflate
 from .network import LOOKS, LearnedPredictor
-from .placing import place
+from .placing import UNSURE, place
 from .scene import LiftScene
 from .symmetry import complete
 
-SOFT, UNSURE = 8, 0.3
-"""From how many 256ths of widening an outline, and below what certainty an azimuth, deserves a warning."""
+SOFT = 8
+"""256ths of the window: an outline widened by more deserves a warning."""
 
 
 class _Embedded:
@@ -124,12 +124,12 @@ def _warnings(shots: Sequence[Shot], told: Sequence[OtherPicture]) -> list[str]:
     """What the caller should look at, a sentence each."""
     found = []
     for number, (shot, one) in enumerate(zip(shots, told, strict=True), 2):
-        if shot.slack is None:
-            found.append(f"Picture {number} contradicts the first one: its outline was left aside.")
-        elif shot.slack >= SOFT:
-            found.append(f"Picture {number} does not fit the first one well: its outline was softened.")
         if one.azimuth is None and shot.sure < UNSURE:
-            found.append(f"Picture {number}: its azimuth was found, {shot.azimuth % 360:.0f}°, but is not sure.")
+            found.append(f"Picture {number} was left aside: its azimuth is not sure. Tell it if you know it.")
+        elif shot.slack is None:
+            found.append(f"Picture {number} contradicts the first one: it was left aside.")
+        elif shot.slack > SOFT:
+            found.append(f"Picture {number} does not fit the first one well: its outline was softened.")
     return found
 
 

@@ -42,6 +42,8 @@ class Shot:
         guess: what the network says of it; its frustum stands in the first picture's world.
         azimuth: degrees, relative to the first.
         sure: in [0, 1], how well outlines and volumes agree on the azimuth; 1 where it was told.
+        rough: its place was fitted, not told with its distance: it only lends its colours. On validation
+            objects its volume and outline cost 0.03 IoU even at the right azimuth, and 0.14 where that was mistaken.
         slack: how far its outline was widened, in 256ths of the window; None where it was left aside.
     """
 
@@ -50,6 +52,7 @@ class Shot:
     azimuth: float = 0.0
     sure: float = 1.0
     slack: int | None = 0
+    rough: bool = False
 
 
 def turned(frustum: Frustum, azimuth: float) -> Frustum:
@@ -73,7 +76,7 @@ def fuse(first: Shot, others: Sequence[Shot]) -> Guess:
     colours = np.zeros((3, *_coarse(centres).shape[:3]), np.float32)
     shares = np.zeros(colours.shape[1:], np.float32)
     for shot in (first, *others):
-        if shot.slack is None:
+        if shot.slack is None or shot.rough:
             continue
         logits, weight = _opinion(shot)
         if shot is first:
@@ -130,7 +133,7 @@ class Cut:
         shown = (field > 0).any(0)
         least = np.full(field.shape, np.inf, np.float32)
         for shot in self._others:
-            if shot.slack is None:
+            if shot.slack is None or shot.rough:
                 continue
             at = shot.guess.frustum.normalised(centres)
             outline = cv2.resize(shot.framed.matte, (OUTLINE, OUTLINE), interpolation=cv2.INTER_AREA)

@@ -29,6 +29,8 @@ FINER = (15.0, 15.0)
 """Steps aside, each taken where it fits better."""
 _BETWEEN = 0.02
 """Taken from the score of what is no quarter: most pictures are taken from one."""
+UNSURE = 0.3
+"""Certainty of an azimuth below which the picture is left aside."""
 NEAR = 3.0
 """Bins within which a point counts as seen."""
 USUAL = 0.12
@@ -66,7 +68,10 @@ def place(first: Shot, other: Shot, azimuth: float | None, known: bool) -> Shot:
         sure = _sureness([fit(turn) for turn in QUARTERS])
         for step in FINER:
             best = max([best, (best - step) % 360, (best + step) % 360], key=fit)
-    return replace(other, azimuth=best, sure=sure, guess=_with(other.guess, tried[best].frustum))
+    # What may stand anywhere would do harm: the first picture alone is better than with another in a wrong place.
+    slack = None if sure < UNSURE else 0
+    guess = _with(other.guess, tried[best].frustum)
+    return replace(other, azimuth=best, sure=sure, guess=guess, rough=not fixed, slack=slack)
 
 
 def _with(guess: Guess, frustum: Frustum) -> Guess:
