@@ -17,14 +17,19 @@ SEEN = 10.0
 """Weight of the picture where it sees a vertex fully, against one edge's."""
 GUESSED = 0.02
 """Weight of the network's colour where no picture sees the vertex."""
+UPRIGHT = 0.2
+"""Weight of an upright edge against a level one's: what goes round an object goes on round it."""
 ROUNDS, ENOUGH = 120, 2e-3
 """Most steps of conjugate gradients, and the share of the first residual at which they end."""
 
 
-def completed(faces: NDArray[np.int32], seen: Floats, sight: Floats, guessed: Floats, hold: Floats) -> Floats:
+def completed(
+    vertices: Floats, faces: NDArray[np.int32], seen: Floats, sight: Floats, guessed: Floats, hold: Floats
+) -> Floats:
     """(V, 3) colours in [0, 1] of all vertices.
 
     Args:
+        vertices: (V, 3) in the world, y up.
         faces: (F, 3) vertex numbers.
         seen: (V, 3) the pictures' colours at the vertices.
         sight: (V,) in [0, 1]: how well the pictures' cameras see them.
@@ -34,8 +39,10 @@ def completed(faces: NDArray[np.int32], seen: Floats, sight: Floats, guessed: Fl
     count = len(seen)
     i = np.concatenate([faces[:, [0, 1, 2]].ravel(), faces[:, [1, 2, 0]].ravel()])
     j = np.concatenate([faces[:, [1, 2, 0]].ravel(), faces[:, [0, 1, 2]].ravel()])
-    edges = sparse.csr_matrix((np.ones(len(i), np.float32), (i, j)), shape=(count, count))
-    edges.data[:] = 1
+    along = vertices[i] - vertices[j]
+    level = 1 - np.abs(along[:, 1]) / np.maximum(np.linalg.norm(along, axis=1), 1e-9)
+    edges = sparse.csr_matrix(((UPRIGHT + (1 - UPRIGHT) * level).astype(np.float32), (i, j)), shape=(count, count))
+    edges = (edges + edges.T) / 2
     by_picture, by_guess = SEEN * sight**2, hold * (1 - sight)
     diagonal = (np.asarray(edges.sum(1)).ravel() + by_picture + by_guess + 1e-6).astype(np.float32)[:, None]
     wanted = by_picture[:, None] * seen + by_guess[:, None] * guessed
@@ -45,16 +52,16 @@ def completed(faces: NDArray[np.int32], seen: Floats, sight: Floats, guessed: Fl
 
     colours = (sight[:, None] * seen + (1 - sight[:, None]) * guessed).astype(np.float32)
     left = (wanted - applied(colours)).astype(np.float32)
-    along = left / diagonal
-    power = first = (left * along).sum(0)
+    onward = left / diagonal
+    power = first = (left * onward).sum(0)
     for _ in range(ROUNDS):
         if (power <= ENOUGH**2 * first + 1e-12).all():
             break
-        turned = applied(along)
-        step = power / np.maximum((along * turned).sum(0), 1e-20)
-        colours += step * along
+        turned = applied(onward)
+        step = power / np.maximum((onward * turned).sum(0), 1e-20)
+        colours += step * onward
         left -= step * turned
         better = left / diagonal
         power, before = (left * better).sum(0), power
-        along = better + power / np.maximum(before, 1e-20) * along
+        onward = better + power / np.maximum(before, 1e-20) * onward
     return np.asarray(np.clip(colours, 0, 1), np.float32)

@@ -163,7 +163,7 @@ class LiftEngine(_Embedded):
 
     def _predict(self, framed: Framed, request: EngineRequest) -> Guess:
         guess = self._learned(framed, request.steps or len(LOOKS))
-        return complete(guess, framed.matte) if request.options.get("symmetry", True) else guess
+        return complete(guess, framed.matte) if request.options.get("symmetry", False) else guess
 
 
 class InflateEngine(_Embedded):

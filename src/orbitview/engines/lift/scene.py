@@ -72,7 +72,7 @@ class LiftScene:
         trust = known[:, 3:4]
         guessed = elsewhere * trust + known[:, 4:7] * (1 - trust)
         hold = GUESSED + (1 - GUESSED) * trust[:, 0] ** 2
-        known[:, 4:7] = completed(self.faces, seen, sight[:, 0], guessed, hold)
+        known[:, 4:7] = completed(self.vertices, self.faces, seen, sight[:, 0], guessed, hold)
 
     def _match_exposure(self) -> None:
         """Bring the other pictures to the exposure and white balance of the first."""
