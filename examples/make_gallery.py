@@ -178,7 +178,7 @@ def main() -> None:
     root = Path(__file__).parent.parent
     pictures, samples = root / "docs" / "images", root / "src" / "orbitview" / "server" / "web" / "samples"
     grid = orbitview.generate(root / "examples" / "rocket.jpg", size=320).grid()
-    grid.quantize(256, dither=Image.Dither.FLOYDSTEINBERG).save(pictures / "rocket-grid.png", optimize=True)
+    grid.save(pictures / "rocket-grid.png", optimize=True)
     views = orbitview.generate(samples / "toadstool.webp", size=32)
     frames = turntable_frames(views, 440, "orbit-24@15")
     small = [frame.resize((220, 220), Image.Resampling.LANCZOS) for frame in frames]

@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ..errors import OrbitviewError
+from ..errors import InvalidRequest, OrbitviewError
 from .problems import shaped
 from .turns import Turn
 
@@ -81,7 +81,7 @@ class Bodies:
             if not kind.startswith(_BINARY):
                 marks += sum(part.count(mark) for mark in (b"[", b"{", b","))
                 if marks > MARKS:
-                    raise TooLarge("The body holds too many values.", hint="Send one picture and its options.")
+                    raise InvalidRequest("The body holds too many values.", hint="Send one picture and its options.")
             if seen > LARGE:
                 await turn.take()
             return message
