@@ -266,3 +266,10 @@ def test_real_status_codes_by_setting(tmp_path: Path) -> None:
     with running(tmp_path, real_status="true") as server:
         assert httpx.post(server.url + "/api/v5/multiview", json={}).status_code == 422
         assert httpx.post(server.url + "/api/v3/fetch/77", json={}).status_code == 404
+
+
+@pytest.mark.parametrize("path", ["//api/v5/multiview", "/api/v5/multiview/", "/api//v5//multiview//"])
+def test_slashes_too_many_are_answered(server: Server, path: str) -> None:
+    answer = httpx.post(server.url + path, json={"image": 7})
+    assert (answer.status_code, answer.json()["status"]) == (200, "error")
+    assert "image" in answer.json()["message"]

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from conftest import ROCKET
 from PIL import Image
@@ -146,3 +147,18 @@ def test_over_http_behind_the_servers_keys(tmp_path: Path) -> None:
                     await stranger.list_tools()
 
         asyncio.run(main())
+
+
+def test_behind_a_proxy_on_the_same_machine(tmp_path: Path) -> None:
+    """The proxy passes the public name on; another name is refused (DNS rebinding)."""
+    hello = {"jsonrpc": "2.0", "id": 1, "method": "initialize"}
+    hello |= {
+        "params": {"protocolVersion": "2025-03-26", "capabilities": {}, "clientInfo": {"name": "x", "version": "1"}}
+    }
+    accept = {"accept": "application/json, text/event-stream"}
+    with running(tmp_path, "--no-worker", public_url="https://views.example") as server:
+        found = {
+            host: httpx.post(server.url + "/mcp", json=hello, headers=accept | {"host": host}).status_code
+            for host in ("views.example", "evil.example")
+        }
+    assert found == {"views.example": 200, "evil.example": 421}

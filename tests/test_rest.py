@@ -116,7 +116,10 @@ def test_files_have_tags_and_ranges(server: Server) -> None:
     whole = httpx.get(link)
     assert "immutable" in whole.headers["cache-control"]
     assert httpx.get(link, headers={"If-None-Match": whole.headers["etag"]}).status_code == 304
-    part = httpx.get(link, headers={"Range": "bytes=10-19"})
+    assert httpx.get(link, headers={"If-None-Match": "*"}).status_code == 304
+    changed = httpx.get(link, headers={"Range": "bytes=10-19", "If-Range": '"of another file"'})
+    assert (changed.status_code, changed.content) == (200, whole.content)
+    part = httpx.get(link, headers={"Range": "bytes=10-19", "If-Range": whole.headers["etag"]})
     assert (part.status_code, part.content) == (206, whole.content[10:20])
     assert httpx.get(link, headers={"Range": "bytes=-5"}).content == whole.content[-5:]
     assert httpx.get(link, headers={"Range": f"bytes={len(whole.content)}-"}).status_code == 416

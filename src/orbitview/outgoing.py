@@ -26,7 +26,13 @@ _HINT = (
 )
 
 
-_SPECIAL = [ipaddress.ip_network(n) for n in ("192.0.0.0/24", "198.18.0.0/15", "100.64.0.0/10", "fec0::/10")]
+_SPECIAL = [
+    ipaddress.ip_network(n)
+    for n in (
+        *("192.0.0.0/24", "198.18.0.0/15", "100.64.0.0/10", "fec0::/10"),
+        *("::/96", "64:ff9b:1::/48", "3fff::/20", "100::/64", "2001:db8::/32", "5f00::/16"),
+    )
+]
 """Ranges that some Python versions take for global."""
 
 

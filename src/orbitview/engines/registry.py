@@ -27,9 +27,15 @@ def load_engine(name: str) -> Engine:
     )
 
 
+@functools.cache
+def _installed() -> tuple[str, ...]:
+    """Looking through all packages takes milliseconds, too many for every request."""
+    return tuple(sorted({entry.name for entry in entry_points(group=GROUP)}))
+
+
 def engine_names() -> list[str]:
     """Names of all installed engines."""
-    return sorted({entry.name for entry in entry_points(group=GROUP)})
+    return list(_installed())
 
 
 def best_engine() -> Engine | None:

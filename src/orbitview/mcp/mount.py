@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlsplit
 
 from mcp.server.mcpserver import Context
+from mcp.server.transport_security import TransportSecuritySettings
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
@@ -20,6 +22,17 @@ def _key_of(request: Request) -> str | None:
     return header[7:].strip() if header[:7].lower() == "bearer " else request.headers.get("x-api-key")
 
 
+def _names(settings: Settings) -> TransportSecuritySettings | None:
+    """The names that a server on loopback answers to: its own, and the public one of the proxy before it."""
+    if settings.host not in ("localhost", "::1") and not settings.host.startswith("127."):
+        return None
+    public = urlsplit(settings.base_url)
+    hosts = ["127.0.0.1:*", "localhost:*", "[::1]:*", public.netloc, f"{public.hostname}:*"]
+    return TransportSecuritySettings(
+        allowed_hosts=hosts, allowed_origins=[f"{scheme}://{host}" for scheme in ("http", "https") for host in hosts]
+    )
+
+
 class McpEndpoint:
     """An ASGI application; ``lifespan`` runs its sessions."""
 
@@ -32,7 +45,10 @@ class McpEndpoint:
 
         self._server = build(backend, [], jobs=True)
         self._app = self._server.streamable_http_app(
-            streamable_http_path="/mcp", max_request_body_size=settings.max_body_mb * 2**20, host=settings.host
+            streamable_http_path="/mcp",
+            max_request_body_size=settings.max_body_mb * 2**20,
+            host=settings.host,
+            transport_security=_names(settings),
         )
 
     def lifespan(self) -> Any:

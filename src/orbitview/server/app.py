@@ -8,6 +8,7 @@ import importlib.util
 import re
 from collections.abc import AsyncIterator
 from typing import Any
+from urllib.parse import quote
 
 import sqlalchemy as sa
 from fastapi import FastAPI, Request, Response
@@ -17,6 +18,7 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 from fastapi_offline import FastAPIOffline
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
+from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .. import __version__
@@ -55,6 +57,7 @@ def create_app(settings: Settings) -> FastAPI:
         version=__version__,
         summary="One picture of an object in, the object from every side out.",
         lifespan=life,
+        redirect_slashes=False,  # a redirect would take its host from the request
     )
     app.include_router(v5.router)
     app.include_router(v1.router)
@@ -68,7 +71,7 @@ def create_app(settings: Settings) -> FastAPI:
             allow_headers=["*"],
         )
     if endpoint:
-        app.mount("/mcp", endpoint)
+        app.router.routes.append(Route("/mcp", endpoint))
     _files(app)
     _operations(app)
     _errors(app)
@@ -96,9 +99,11 @@ def _files(app: FastAPI) -> None:
             return PlainTextResponse("not found", 404)
         tag = f'"{hashlib.sha256(stored.data).hexdigest()[:32]}"'
         headers = {"ETag": tag, "Cache-Control": KEPT, "Accept-Ranges": "bytes", "X-Content-Type-Options": "nosniff"}
-        if tag in request.headers.get("if-none-match", ""):
+        known = request.headers.get("if-none-match", "")
+        if tag in known or known.strip() == "*":
             return Response(None, 304, headers)
-        span = _range(request.headers.get("range"), len(stored.data))
+        whole = request.headers.get("if-range", tag) != tag  # a part of another file helps nobody
+        span = None if whole else _range(request.headers.get("range"), len(stored.data))
         if span == "bad":
             return Response(None, 416, headers | {"Content-Range": f"bytes */{len(stored.data)}"})
         if isinstance(span, tuple):
@@ -178,6 +183,21 @@ def _errors(app: FastAPI) -> None:
         return answer
 
     app.add_middleware(LastResort)
+    app.add_middleware(Slashes)
+
+
+class Slashes:
+    """Doubled slashes, and one at the end, are answered like the plain path: clients put addresses together."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            plain = re.sub("/{2,}", "/", scope["path"]).rstrip("/") or "/"
+            if plain != scope["path"]:
+                scope = {**scope, "path": plain, "raw_path": quote(plain).encode()}
+        await self.app(scope, receive, send)
 
 
 class LastResort:
