@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from ..formats import Format, Kind
 
@@ -87,9 +87,11 @@ class ViewsRequest(BaseModel):
             "examples": [{"image": "https://example.com/chair.png", "rig": "sides-4", "formats": ["glb"]}]
         }
     )
-    image: str | None = Field(None, description="http(s) URL, data: URL or base64 of the picture.")
     images: list[PictureModel] | None = Field(
         None, min_length=1, max_length=8, description="Instead of image: pictures of one object from several sides."
+    )
+    image: str | None = Field(
+        None, validate_default=True, description="http(s) URL, data: URL or base64 of the picture."
     )
     engine: str = Field("auto", description="See GET /v1/engines.")
     rig: str | None = Field(None, description="Named cameras; by default six views around.")
@@ -109,6 +111,14 @@ class ViewsRequest(BaseModel):
     webhook: str | None = None
     track_id: str | None = None
     priority: int = Field(10, ge=1, le=100, description="Lower runs first among the key's own jobs.")
+
+    @field_validator("image")
+    @classmethod
+    def _one_or_several(cls, value: str | None, info: ValidationInfo) -> str | None:
+        """Told beside all that is wrong, not after it. Where ``images`` is wrong it is not among the data."""
+        if not value and info.data.get("images", True) is None:
+            raise ValueError("The image field is required.")
+        return value
 
 
 class FileModel(BaseModel):
