@@ -56,7 +56,8 @@ def test_the_documented_answer(server: Server) -> None:
     assert answer["status"] == "success"
     assert isinstance(answer["id"], int)
     assert answer["generationTime"] > 0
-    assert "proxy_links" not in answer
+    assert [link.rpartition("/")[2] for link in answer["proxy_links"]] == [f"{answer['meta']['file_prefix']}.png"]
+    assert answer["future_links"] == answer["output"]
     meta = answer["meta"]
     expected = {
         "guidance_scale": 4,
@@ -148,7 +149,7 @@ def test_all_wrong_fields_at_once(server: Server) -> None:
         "height": 2000,
         "num_inference_steps": 51,
         "guidance_scale": 0,
-        "seed": -1,
+        "seed": -2,
         "temp": "perhaps",
         "engine": "warp",
         "background": "plaid",
@@ -273,3 +274,22 @@ def test_slashes_too_many_are_answered(server: Server, path: str) -> None:
     answer = httpx.post(server.url + path, json={"image": 7})
     assert (answer.status_code, answer.json()["status"]) == (200, "error")
     assert "image" in answer.json()["message"]
+
+
+def test_links_and_misspellings_are_always_there(server: Server) -> None:
+    done = httpx.post(server.url + "/api/v5/multiview", json={"image": PICTURE, "seed": -1}, timeout=60).json()
+    assert done["meta"]["seed"] >= 0
+    other = httpx.post(server.url + "/api/v5/multiview", json={"image": PICTURE, "seed": "null"}, timeout=60).json()
+    assert other["status"] == "success"
+    for path in ("/api/v6/images/fetch", "/api/v6/3d/fetch", "/api/v1/enterprise/fetch"):
+        assert httpx.post(server.url + path, json={"request_id": done["id"]}).json()["output"] == done["output"]
+    for path in ("/api/v6/3d/fetch", "/api/v1/enterprise/fetch", "/api/v1/enterprise/3d/fetch"):
+        assert httpx.post(f"{server.url}{path}/{done['id']}", json={}).json()["output"] == done["output"]
+    for path, body in (
+        ("/api/v5/multiview", {}),
+        ("/api/v1/enterprise/multiview", {"image": "x"}),
+        ("/api/v3/fetch/999999", {}),
+        ("/api/v6/images/fetch", {}),
+    ):
+        wrong = httpx.post(server.url + path, json=body).json()
+        assert wrong["messege"] == wrong["message"]

@@ -62,14 +62,20 @@ def fetch_answer(job: Row, queue: JobQueue) -> Row:
             "id": job["id"],
             "output": [_encoded(queue, key)] if request.get("base64") else [queue.storage.link(key)],
         }
-        if request.get("temp"):
-            answer["proxy_links"] = [queue.storage.proxy_link(key)]
+        answer["proxy_links"] = [queue.storage.proxy_link(key)]
+        answer["future_links"] = [queue.storage.link(key)]  # read by clients whatever the status
         return answer | {"meta": meta_of(job, queue), "views": artefacts(job, queue)}
     if job["status"] in ("failed", "cancelled"):
         error = json.loads(job["error"] or "{}")
         message = " ".join(filter(None, (error.get("message", "Failed, Try Again"), error.get("hint"))))
         kind = "error" if error.get("code", "").startswith("invalid") else "failed"
-        return {"status": kind, "id": job["id"], "message": message, "output": "" if kind == "failed" else []}
+        return {
+            "status": kind,
+            "id": job["id"],
+            "messege": message,
+            "message": message,
+            "output": "" if kind == "failed" else [],
+        }
     text = "Try to fetch request after seconds estimated"
     fetch = f"{queue.settings.base_url}/api/v3/fetch/{job['id']}"
     return {

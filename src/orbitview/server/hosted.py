@@ -34,7 +34,7 @@ class MultiviewBody(KeyBody):
     num_inference_steps: Whole | None = Field(50, description="1 to 50; what a step is, is the engine's.")
     guidance_scale: float | str | None = Field(4, description="1 to 20; counts for diffusion engines.")
     seed: Whole | None = Field(None, description="null picks one and reports it in meta.")
-    temp: Flag | None = Field("no", description="yes: also proxy_links.")
+    temp: Flag | None = Field("no", description="Told back in meta; links and proxy_links are there in any case.")
     base64: Flag | None = Field("no", description="yes: the picture itself in output, as base64.")
     webhook: str | None = Field(None, description="URL that gets a POST when the job has ended.")
     track_id: str | None = Field(None, description="Handed back in the webhook call.")

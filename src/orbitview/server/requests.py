@@ -30,10 +30,10 @@ class BadFields(InvalidRequest):
 
 
 class Reader:
-    """Takes fields out of a loosely typed body: numbers as strings, null and "" as absent, yes/no as flags."""
+    """Takes fields out of a loosely typed body: numbers as strings, null, "null" and "" as absent, yes/no as flags."""
 
     def __init__(self, body: Row) -> None:
-        self.body = {str(k): v for k, v in body.items() if v is not None and v != ""}
+        self.body = {str(k): v for k, v in body.items() if v is not None and v not in ("", "null")}
         self.errors: Errors = {}
 
     def fail(self, name: str, message: str) -> None:
@@ -147,7 +147,8 @@ def read_request(body: Row, storage: Storage, most_steps: int = 50) -> tuple[Row
     width, height = reader.number("width", 640, 64, 1024), reader.number("height", 960, 64, 1024)
     guidance = reader.number("guidance_scale", None, 1, 20, whole=False)
     steps = reader.number("num_inference_steps", None, 1, most_steps)
-    seed = reader.number("seed", None, 0, 2**53)
+    seed = reader.number("seed", None, -1, 2**53)
+    seed = None if seed == -1 else seed  # as the hosted service's clients ask for any
     cameras = _cameras(reader)
     count = len(cameras) if isinstance(cameras, list) else 6
     formats = _formats(reader)

@@ -33,14 +33,23 @@ FETCH_PATHS = (
     "/api/v5/fetch/{job_id}",
     "/api/v6/image_editing/fetch/{job_id}",
     "/api/v6/images/fetch/{job_id}",
+    "/api/v6/3d/fetch/{job_id}",
     "/api/v1/image_editing/fetch/{job_id}",
+    "/api/v1/enterprise/fetch/{job_id}",
+    "/api/v1/enterprise/image_editing/fetch/{job_id}",
+    "/api/v1/enterprise/3d/fetch/{job_id}",
 )
+BODY_FETCH_PATHS = ("/api/v6/images/fetch", "/api/v6/3d/fetch", "/api/v1/enterprise/fetch")
+"""Where the number of the request is in the body, as ``request_id`` or ``id``."""
 VIEW_PATHS = (
     "/api/v5/multiview",
     "/api/v6/image_editing/multiview",
     "/api/v6/images/multiview",
     "/api/v1/image_editing/multiview",
+    "/api/v1/enterprise/multiview",
+    "/api/v1/enterprise/image_editing/multiview",
 )
+_NONE = "There is no such request."
 _TIP = (
     "1. Make sure you are passing Content-Type: application/json in header. "
     "2. Make sure you are doing POST request with valid JSON."
@@ -100,16 +109,20 @@ def answer(request: Request, body: Row, status: int = 200) -> JSONResponse:
 
 
 def vendor_error(error: OrbitviewError) -> Row:
-    """An error in the hosted service's words."""
+    """An error in the hosted service's words, and in its misspelling beside them: some clients read no other."""
+    message: object = error.message
+    more: Row = {}
     if isinstance(error, BadFields):
-        return {"status": "error", "message": error.fields}
-    if isinstance(error, Busy):
-        return {"status": "error", "message": error.message, "tips": error.hint, "retry_after": error.retry_after}
-    if isinstance(error, Unauthorized):
-        return {"status": "error", "message": error.message, "tip": _TIP}
-    if error.field:
-        return {"status": "error", "message": {error.field: [str(error)]}}
-    return {"status": "error", "message": error.message, "tip": error.hint or _TIP}
+        message = error.fields
+    elif isinstance(error, Busy):
+        more = {"tips": error.hint, "retry_after": error.retry_after}
+    elif isinstance(error, Unauthorized):
+        more = {"tip": _TIP}
+    elif error.field:
+        message = {error.field: [str(error)]}
+    else:
+        more = {"tip": error.hint or _TIP}
+    return {"status": "error", "messege": message, "message": message, **more}
 
 
 async def multiview(request: Request) -> JSONResponse:
@@ -155,10 +168,12 @@ async def wait_for(queue: JobQueue, job: Row, seconds: float) -> Row:
     return job
 
 
-async def fetch(request: Request, job_id: str) -> JSONResponse:
+async def fetch(request: Request, job_id: str = "") -> JSONResponse:
     """The job's state, and its output once it is there."""
     queue: JobQueue = request.app.state.queue
     body = await read_body(request) if request.method == "POST" else {}
+    if not job_id:
+        job_id = str(body.get("request_id") or body.get("id") or "")
     key = await run_in_threadpool(
         partial(request.app.state.gate.enter, look=True),
         request,
@@ -172,7 +187,7 @@ async def fetch(request: Request, job_id: str) -> JSONResponse:
     if job is None:
         return answer(
             request,
-            {"status": "failed", "id": job_id[:20], "message": "There is no such request.", "output": ""},
+            {"status": "failed", "id": job_id[:20], "messege": _NONE, "message": _NONE, "output": ""},
             404,
         )
     return answer(request, await run_in_threadpool(fetch_answer, job, queue))
@@ -197,6 +212,15 @@ for path in FETCH_PATHS:
         **hosted.described(hosted.KeyBody, hosted.Success | hosted.Processing, {"key": "ov_…"}),
     )
     router.add_api_route(path, fetch, methods=["GET"], include_in_schema=False)
+
+
+async def fetch_by_body(request: Request) -> JSONResponse:
+    """The job's state, its number told in the body."""
+    return await fetch(request)
+
+
+for path in BODY_FETCH_PATHS:
+    router.add_api_route(path, fetch_by_body, methods=["POST"], include_in_schema=False)
 
 
 _LOAD = hosted.described(hosted.KeyBody, hosted.Load, {"key": "ov_…"})
