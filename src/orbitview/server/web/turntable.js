@@ -11,9 +11,9 @@ export function turntable(source) {
     "aria-label": "Turn the object", "aria-valuemin": "0", "aria-valuemax": "350",
   });
   const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
-  const spin = h("button", { type: "button", className: "quiet", onclick: () => setSpin(!spinning) }, "Spin");
+  const spin = h("button", { type: "button", className: "quiet", onclick: () => { touched = true; setSpin(!spinning); } }, "Spin");
   const sheet = new Image();
-  let frame = 0, spinning = false, timer = 0, held = null;
+  let frame = 0, spinning = false, touched = calm, timer = 0, held = null; // touched: a hand was there before the sheet
 
   function draw() {
     const side = sheet.width / COLUMNS;
@@ -36,6 +36,7 @@ export function turntable(source) {
     if (on) timer = setInterval(() => (canvas.isConnected ? turn(1) : clearInterval(timer)), 70);
   }
   canvas.addEventListener("pointerdown", (event) => {
+    touched = true;
     held = { x: event.clientX, frame };
     canvas.setPointerCapture(event.pointerId);
     setSpin(false);
@@ -51,12 +52,13 @@ export function turntable(source) {
     if (event.key === "Home") frame = 0;
     else if (!step) return;
     event.preventDefault();
+    touched = true;
     setSpin(false);
     turn(step || 0);
   });
   sheet.onload = () => {
     draw();
-    setSpin(!calm);
+    if (!touched) setSpin(true);
   };
   sheet.src = source;
   return h("div", { className: "turn" }, canvas, h("div", { className: "row" }, spin, h("span", { className: "note" }, "Drag, or use the arrow keys.")));
