@@ -286,7 +286,8 @@ def main() -> None:
             continue
         for name in methods:
             mean = {k: float(np.nanmean([scores[name][f.name].get(k, np.nan) for f in members])) for k in keys}
-            mean["back_gradient"] = float(np.median([scores[name][f.name]["back_gradient"] for f in members]))
+            gradients = [scores[name][f.name].get("back_gradient", np.nan) for f in members]
+            mean["back_gradient"] = float(np.nanmedian(gradients))
             mean["elevation_error_median"] = float(
                 np.median([scores[name][f.name]["elevation_error"] for f in members])
             )

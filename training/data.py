@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import argparse
+import io
 import multiprocessing
 import time
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
-from .objects import Solid, load_glb
+from orbitview.cameras import Camera
+from orbitview.render import Hits
+
+from .objects import Solid, is_validation, load_glb
 from .shapes import random_solid
 
 PER_SHARD = 768
@@ -94,17 +100,57 @@ Task = tuple[str, str | int, int]
 """Name of the shards, path of a GLB or number of a made-up object, and how many pictures of it."""
 
 
-def work_on(
-    task: Task, salt: str, make: Callable[[Solid, int, np.random.Generator], list[Sample]]
-) -> tuple[str, list[Sample]]:
+Maker = Callable[[Solid, np.random.Generator], Sample | None]
+"""One sample of an object; None where its camera shows too little of it."""
+
+
+def shaded(solid: Solid, camera: Camera, rays: np.ndarray, light: Light) -> np.ndarray:
+    """(N, 4) what rays (N, 3) from the camera see: straight colours, and 0 or 1."""
+    hits = solid.caster.cast(camera.position.astype(np.float32), rays)
+    met = hits.face >= 0
+    seen = Hits(hits.face[met], hits.u[met], hits.v[met], hits.distance[met])
+    view = rays[met] / np.linalg.norm(rays[met], axis=1, keepdims=True)
+    picture = np.zeros((len(rays), 4), np.float32)
+    picture[met, :3] = light.shade(*solid.surface(seen, view), view)
+    picture[met, 3] = 1
+    return picture
+
+
+def averaged(picture: np.ndarray, side: int, fine: int) -> np.ndarray:
+    """(side, side, 4) straight alpha: the mean of ``fine`` × ``fine`` rays a pixel, of what :func:`shaded` gave."""
+    picture = picture.reshape(side, fine, side, fine, 4).mean((1, 3))
+    picture[..., :3] /= np.maximum(picture[..., 3:], 1e-6)
+    return np.asarray(picture)
+
+
+def as_webp(picture: np.ndarray) -> bytes:
+    """A (H, W, 4) picture in [0, 1] as a file without loss."""
+    file = io.BytesIO()
+    Image.fromarray((picture * 255 + 0.5).astype(np.uint8)).save(file, "WEBP", lossless=True, method=0, exact=False)
+    return file.getvalue()
+
+
+def work_on(task: Task, salt: str, make: Maker) -> tuple[str, list[Sample]]:
     """The samples of one object; none, and a line, where it cannot be read."""
     split, source, views = task
     rng = np.random.default_rng(zlib.crc32(f"{salt}{source}".encode()))
     try:
-        return split, make(random_solid(rng) if isinstance(source, int) else load_glb(Path(source)), views, rng)
+        solid = random_solid(rng) if isinstance(source, int) else load_glb(Path(source))
+        return split, [sample for sample in (make(solid, rng) for _ in range(views)) if sample is not None]
     except (ValueError, IndexError, KeyError, AttributeError) as error:
         print(f"skipped {source}: {error}", flush=True)
         return split, []
+
+
+def pack_objects(description: str | None, name: str, views: int, make: Maker) -> None:
+    """The command that makes shards ``name``, and ``nameval`` of the families kept for validation."""
+    options = object_arguments(description, views).parse_args()
+    tasks: list[Task] = [
+        (f"{name}val" if is_validation(p.stem) else name, str(p), options.views)
+        for p in shuffled(options.objects, 1, options.limit)
+    ]
+    tasks += [(name, i, options.views) for i in range(options.procedural)]
+    pack(tasks, partial(work_on, salt=f"{name} ", make=make), options.out, options.processes)
 
 
 def object_arguments(description: str | None, views: int) -> argparse.ArgumentParser:

@@ -22,8 +22,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from .matte_data import SHADE, SIDE
-from .running import Running
-from .schedule import Schedule, run_arguments
+from .running import Running, adamw
+from .schedule import Schedule, prepared, run_arguments
 from .shards import Packed
 from .u2net import MEAN, SPREAD, MatteNetwork
 
@@ -204,15 +204,12 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     if options.held and options.start is None:
         parser.error("--held needs --start: what the network is held to.")
-    torch.set_num_threads(options.threads)
-    torch.manual_seed(0)
-    options.run.mkdir(parents=True, exist_ok=True)
+    prepared(options)
     known, unknown = split_photographs(options.backgrounds)
     training, checking = Composites(options.shards, "matte", known), Composites(options.shards, "matteval", unknown)
 
-    def optimiser_of(network: MatteNetwork) -> torch.optim.Optimizer:
-        groups = [{"params": list(network.parameters()), "scale": 1.0}]
-        return torch.optim.AdamW(groups, lr=options.rate, betas=(0.9, 0.98), weight_decay=0.01)
+    def optimiser_of(network: MatteNetwork) -> torch.optim.AdamW:
+        return adamw(network, options.rate, 0.98, 0.01)
 
     def begin(network: MatteNetwork) -> None:
         if options.start is not None:

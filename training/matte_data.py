@@ -6,19 +6,15 @@ the floor under it. The loop (:mod:`training.matte`) puts them in front of backg
 
 from __future__ import annotations
 
-import io
 import math
 import zlib
-from functools import partial
 
 import numpy as np
-from PIL import Image
 
 from orbitview.cameras import Camera
-from orbitview.render import Hits
 
-from .data import Light, Sample, Task, object_arguments, pack, shuffled, work_on
-from .objects import Solid, is_validation
+from .data import Light, Sample, as_webp, averaged, pack_objects, shaded
+from .objects import Solid
 
 SIDE = 320
 """Side of the stored pictures."""
@@ -76,38 +72,13 @@ def matte_sample(solid: Solid, rng: np.random.Generator) -> Sample | None:
     shift = rng.normal(0, 0.12, 2) * (1.2 - fill)
     size = SIDE * 2
     rays = rays_of(camera, size, shift).reshape(-1, 3)
-    hits = solid.caster.cast(camera.position.astype(np.float32), rays)
-    met = hits.face >= 0
-    seen = Hits(hits.face[met], hits.u[met], hits.v[met], hits.distance[met])
-    view = rays[met] / np.linalg.norm(rays[met], axis=1, keepdims=True)
-    picture = np.zeros((size * size, 4), np.float32)
-    picture[met, :3] = Light.random(rng).shade(*solid.surface(seen, view), view)
-    picture[met, 3] = 1
-    picture = picture.reshape(SIDE, 2, SIDE, 2, 4).mean((1, 3))
+    picture = averaged(shaded(solid, camera, rays, Light.random(rng)), SIDE, 2)
     if not 0.01 < (picture[..., 3] > 0.5).mean() < 0.8:
         return None
-    picture[..., :3] /= np.maximum(picture[..., 3:], 1e-6)
-    file = io.BytesIO()
-    Image.fromarray((picture * 255 + 0.5).astype(np.uint8)).save(file, "WEBP", lossless=True, method=0, exact=False)
     dark = (shadow(solid, camera, shift, rng) * 255 + 0.5).astype(np.uint8)
     horizon = math.tan(math.radians(-camera.elevation)) / math.tan(math.radians(fov / 2)) + shift[1]
-    return file.getvalue(), zlib.compress(dark.tobytes(), 1), b"", [horizon, camera.elevation]
-
-
-def matte_samples(solid: Solid, views: int, rng: np.random.Generator) -> list[Sample]:
-    """Up to ``views`` samples of one object."""
-    return [sample for sample in (matte_sample(solid, rng) for _ in range(views)) if sample is not None]
-
-
-def main() -> None:
-    options = object_arguments(__doc__, 3).parse_args()
-    tasks: list[Task] = [
-        ("matteval" if is_validation(p.stem) else "matte", str(p), options.views)
-        for p in shuffled(options.objects, 1, options.limit)
-    ]
-    tasks += [("matte", i, options.views) for i in range(options.procedural)]
-    pack(tasks, partial(work_on, salt="matte ", make=matte_samples), options.out, options.processes)
+    return as_webp(picture), zlib.compress(dark.tobytes(), 1), b"", [horizon, camera.elevation]
 
 
 if __name__ == "__main__":
-    main()
+    pack_objects(__doc__, "matte", 3, matte_sample)

@@ -12,11 +12,15 @@ SETTING_UP = {"cuda": 55.0, "cpu": 60.0}
 """Seconds before the second step: unpacking 7,500 objects, and cuDNN trying its algorithms out."""
 
 
+def _bytes(files: list[Path]) -> int:
+    return sum(path.stat().st_size for path in files)
+
+
 def loads(files: list[Path]) -> list[list[Path]]:
     """The files in order, parted so that no part is larger than :data:`LOAD`."""
     made: list[list[Path]] = [[]]
     for path in files:
-        if made[-1] and sum(p.stat().st_size for p in [*made[-1], path]) > LOAD:
+        if made[-1] and _bytes([*made[-1], path]) > LOAD:
             made.append([])
         made[-1].append(path)
     return made
@@ -26,9 +30,9 @@ def plan(parts: list[Path], start: Path | None, seconds: float, device: str) -> 
     """Some lines for people to read."""
     kind = "cuda" if device.startswith("cuda") else "cpu"
     files = [*([start] if start else []), *parts]
-    lines = [f"{len(files)} files, {sum(p.stat().st_size for p in files) / 1e6:.1f} MB, to send:"]
+    lines = [f"{len(files)} files, {_bytes(files) / 1e6:.1f} MB, to send:"]
     for i, load in enumerate(loads(files), 1):
-        lines.append(f"  {i}. {load[0].name} to {load[-1].name}: {sum(p.stat().st_size for p in load) / 1e6:.1f} MB")
+        lines.append(f"  {i}. {load[0].name} to {load[-1].name}: {_bytes(load) / 1e6:.1f} MB")
     samples = f"{SPEED[kind] * seconds:,.0f}"
     lines.append(f"{SETTING_UP[kind]:.0f} s to set up, {seconds:.0f} s to train: some {samples} samples on {kind}")
     return "\n".join(lines)

@@ -13,6 +13,12 @@ from torch import nn
 Network = TypeVar("Network", bound=nn.Module)
 
 
+def adamw(network: nn.Module, rate: float, memory: float, decay: float) -> torch.optim.AdamW:
+    """AdamW over all weights, in one group whose rate :class:`.schedule.Schedule` sets; ``memory`` of the squares."""
+    groups = [{"params": list(network.parameters()), "scale": 1.0}]
+    return torch.optim.AdamW(groups, lr=rate, betas=(0.9, memory), weight_decay=decay)
+
+
 class Running(Generic[Network]):
     """A network in training, the running mean of its weights (Polyak and Juditsky 1992) and its optimiser.
 

@@ -8,6 +8,8 @@ import time
 from pathlib import Path
 from typing import Any, Protocol
 
+import torch
+
 
 def run_arguments(parser: argparse.ArgumentParser, rate: float, decay: float) -> None:
     """The options of a run; its folder is a positional argument of its own."""
@@ -19,6 +21,13 @@ def run_arguments(parser: argparse.ArgumentParser, rate: float, decay: float) ->
     parser.add_argument("--rate", type=float, default=rate)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--every", type=float, default=4, help="minutes between validations")
+
+
+def prepared(options: argparse.Namespace) -> None:
+    """Make the run's folder; the same options give the same run."""
+    torch.set_num_threads(options.threads)
+    torch.manual_seed(0)
+    options.run.mkdir(parents=True, exist_ok=True)
 
 
 class HasGroups(Protocol):

@@ -18,8 +18,8 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from .matte import smooth_noise, split_photographs
-from .running import Running
-from .schedule import Schedule, run_arguments
+from .running import Running, adamw
+from .schedule import Schedule, prepared, run_arguments
 from .shards import Packed
 from .upscale_network import SCALES, UpscaleNetwork
 
@@ -192,15 +192,12 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("backgrounds", type=Path, help="folder of photographs")
     run_arguments(parser, rate=1e-3, decay=0.7)
     options = parser.parse_args(arguments)
-    torch.set_num_threads(options.threads)
-    torch.manual_seed(0)
-    options.run.mkdir(parents=True, exist_ok=True)
+    prepared(options)
     known, unknown = split_photographs(options.backgrounds)
     training, checking = Pairs(options.shards, "upscale", known), Pairs(options.shards, "upscaleval", unknown)
 
-    def optimiser_of(network: UpscaleNetwork) -> torch.optim.Optimizer:
-        groups = [{"params": list(network.parameters()), "scale": 1.0}]
-        return torch.optim.AdamW(groups, lr=options.rate, betas=(0.9, 0.99), weight_decay=1e-4)
+    def optimiser_of(network: UpscaleNetwork) -> torch.optim.AdamW:
+        return adamw(network, options.rate, 0.99, 1e-4)
 
     run = Running(options.run, UpscaleNetwork(), lambda _: None, optimiser_of, keep=0.999)
     schedule, recent = Schedule(options, warm=100), []

@@ -7,18 +7,14 @@ windows before backgrounds and makes them small.
 
 from __future__ import annotations
 
-import io
 import math
-from functools import partial
 
 import numpy as np
-from PIL import Image
 
 from orbitview.cameras import Camera
-from orbitview.render import Hits
 
-from .data import Light, Sample, Task, object_arguments, pack, shuffled, work_on
-from .objects import Solid, is_validation
+from .data import Light, Sample, as_webp, averaged, pack_objects, shaded
+from .objects import Solid
 
 SIDE = 224
 """Side of a stored window."""
@@ -34,26 +30,11 @@ def window_rays(camera: Camera, size: int, left: int, top: int, side: int) -> np
     return np.asarray(np.stack([wide, high, np.ones_like(wide)], -1) @ camera.rotation.T, np.float32)
 
 
-def shaded(solid: Solid, camera: Camera, rays: np.ndarray, light: Light) -> np.ndarray:
-    """(N, 4) what rays from the camera see: straight colours and 0 or 1."""
-    hits = solid.caster.cast(camera.position.astype(np.float32), rays)
-    met = hits.face >= 0
-    seen = Hits(hits.face[met], hits.u[met], hits.v[met], hits.distance[met])
-    view = rays[met] / np.linalg.norm(rays[met], axis=1, keepdims=True)
-    picture = np.zeros((len(rays), 4), np.float32)
-    picture[met, :3] = light.shade(*solid.surface(seen, view), view)
-    picture[met, 3] = 1
-    return picture
-
-
 def render(solid: Solid, camera: Camera, size: int, window: tuple[int, int, int], light: Light) -> np.ndarray:
     """(side, side, 4) in [0, 1], straight alpha: the ``window`` (left, top, side) of a picture of ``size``."""
     left, top, side = (n * FINE for n in window)
-    picture = shaded(solid, camera, window_rays(camera, size * FINE, left, top, side).reshape(-1, 3), light)
-    picture[:, :3] *= picture[:, 3:]
-    picture = picture.reshape(window[2], FINE, window[2], FINE, 4).mean((1, 3))
-    picture[..., :3] /= np.maximum(picture[..., 3:], 1e-6)
-    return picture
+    rays = window_rays(camera, size * FINE, left, top, side).reshape(-1, 3)
+    return averaged(shaded(solid, camera, rays, light), window[2], FINE)
 
 
 def window_sample(solid: Solid, rng: np.random.Generator) -> Sample | None:
@@ -70,25 +51,8 @@ def window_sample(solid: Solid, rng: np.random.Generator) -> Sample | None:
     picture = render(solid, camera, size, (left, top, SIDE), Light.random(rng))
     if (picture[..., 3] > 0.5).mean() < 0.1:
         return None
-    file = io.BytesIO()
-    Image.fromarray((picture * 255 + 0.5).astype(np.uint8)).save(file, "WEBP", lossless=True, method=0, exact=False)
-    return file.getvalue(), b"", b"", [float(size)]
-
-
-def window_samples(solid: Solid, views: int, rng: np.random.Generator) -> list[Sample]:
-    """Up to ``views`` samples of one object."""
-    return [sample for sample in (window_sample(solid, rng) for _ in range(views)) if sample is not None]
-
-
-def main() -> None:
-    options = object_arguments(__doc__, 1).parse_args()
-    tasks: list[Task] = [
-        ("upscaleval" if is_validation(p.stem) else "upscale", str(p), options.views)
-        for p in shuffled(options.objects, 1, options.limit)
-    ]
-    tasks += [("upscale", i, options.views) for i in range(options.procedural)]
-    pack(tasks, partial(work_on, salt="upscale ", make=window_samples), options.out, options.processes)
+    return as_webp(picture), b"", b"", [float(size)]
 
 
 if __name__ == "__main__":
-    main()
+    pack_objects(__doc__, "upscale", 1, window_sample)
