@@ -8,10 +8,10 @@ seen ones the picture's, and hidden ones a little of what the network says. Solv
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import sparse
 
-from .frustum import Floats
+from ...arrays import Floats, Ints
+from .surface import edges_of
 
 SEEN = 10.0
 """Weight of the picture where it sees a vertex fully, against one edge's."""
@@ -23,9 +23,7 @@ ROUNDS, ENOUGH = 120, 2e-3
 """Most steps of conjugate gradients, and the share of the first residual at which they end."""
 
 
-def completed(
-    vertices: Floats, faces: NDArray[np.int32], seen: Floats, sight: Floats, guessed: Floats, hold: Floats
-) -> Floats:
+def completed(vertices: Floats, faces: Ints, seen: Floats, sight: Floats, guessed: Floats, hold: Floats) -> Floats:
     """(V, 3) colours in [0, 1] of all vertices.
 
     Args:
@@ -37,8 +35,7 @@ def completed(
         hold: (V,) weight of ``guessed`` at a vertex that is not seen, :data:`GUESSED` where nothing better is known.
     """
     count = len(seen)
-    i = np.concatenate([faces[:, [0, 1, 2]].ravel(), faces[:, [1, 2, 0]].ravel()])
-    j = np.concatenate([faces[:, [1, 2, 0]].ravel(), faces[:, [0, 1, 2]].ravel()])
+    i, j = edges_of(faces)
     along = vertices[i] - vertices[j]
     level = 1 - np.abs(along[:, 1]) / np.maximum(np.linalg.norm(along, axis=1), 1e-9)
     edges = sparse.csr_matrix(((UPRIGHT + (1 - UPRIGHT) * level).astype(np.float32), (i, j)), shape=(count, count))

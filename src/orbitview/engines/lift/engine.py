@@ -95,7 +95,7 @@ def _camera(scene: LiftScene, stated: Camera | None) -> dict[str, Any]:
     frustum = scene.frustum
     return {
         "azimuth": 0.0,
-        "elevation": round(float(np.degrees(np.arcsin(np.clip(-frustum.axes[1, 2], -1, 1)))), 2),
+        "elevation": round(frustum.elevation, 2),
         "distance": round(float(frustum.centre), 3),
         "fov": round(float(np.degrees(2 * np.arctan(frustum.slope))), 2),
         "estimated": True,
@@ -105,12 +105,9 @@ def _camera(scene: LiftScene, stated: Camera | None) -> dict[str, Any]:
 def _placed(shot: Shot, told: OtherPicture) -> dict[str, Any]:
     """Where a picture after the first was taken to stand."""
     stated = told.camera
-    frustum = shot.guess.frustum
     about: dict[str, Any] = {
         "azimuth": round(shot.azimuth % 360, 1),
-        "elevation": stated.elevation
-        if stated is not None
-        else round(float(np.degrees(np.arcsin(np.clip(-frustum.axes[1, 2], -1, 1)))), 2),
+        "elevation": round(shot.guess.frustum.elevation, 2) if stated is None else stated.elevation,
         "estimated": stated is None or stated.distance is None or told.azimuth is None,
         "found": told.azimuth is None,
         "used": shot.slack is not None,

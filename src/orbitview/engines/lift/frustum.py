@@ -73,6 +73,11 @@ class Frustum:
         """Width of the window at the object's centre."""
         return 2 * self.centre * self.slope
 
+    @property
+    def elevation(self) -> float:
+        """Of the camera above the object's middle, in degrees."""
+        return float(np.degrees(np.arcsin(np.clip(-self.axes[1, 2], -1, 1))))
+
     def rays(self, size: int) -> Floats:
         """(size, size, 3) world directions through pixel centres, of unit depth."""
         axis = ((np.arange(size, dtype=np.float32) + 0.5) / size * 2 - 1) * np.float32(self.slope)

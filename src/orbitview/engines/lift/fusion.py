@@ -55,10 +55,15 @@ class Shot:
     rough: bool = False
 
 
+def turn(azimuth: float) -> Floats:
+    """3×3: carries points around the object by an azimuth in degrees."""
+    cosine, sine = np.cos(np.radians(azimuth)), np.sin(np.radians(azimuth))
+    return np.array([[cosine, 0, sine], [0, 1, 0], [-sine, 0, cosine]], np.float32)
+
+
 def turned(frustum: Frustum, azimuth: float) -> Frustum:
     """The frustum carried around the object by an azimuth in degrees."""
-    cosine, sine = np.cos(np.radians(azimuth)), np.sin(np.radians(azimuth))
-    around = np.array([[cosine, 0, sine], [0, 1, 0], [-sine, 0, cosine]], np.float32)
+    around = turn(azimuth)
     return Frustum(around @ frustum.eye, around @ frustum.axes, frustum.slope, frustum.centre)
 
 
@@ -72,26 +77,25 @@ def fuse(first: Shot, others: Sequence[Shot]) -> Guess:
     """One guess in the first picture's frustum; colours of hidden surface from the pictures that know most there."""
     frustum = first.guess.frustum
     centres = frustum.cell_centres(*first.guess.logits.shape[:2])
+    few = centres[1::2, 1::2, 1::2]
     total = weights = None
-    colours = np.zeros((3, *_coarse(centres).shape[:3]), np.float32)
-    shares = np.zeros(colours.shape[1:], np.float32)
+    colours = np.zeros((3, *few.shape[:3]), np.float32)
+    shares = np.zeros(few.shape[:3], np.float32)
     for shot in (first, *others):
         if shot.slack is None or shot.rough:
             continue
-        logits, weight = _opinion(shot)
-        if shot is first:
-            at = None
-        else:
+        logits, known = _opinion(shot)
+        weight = known
+        if shot is not first:
             at = shot.guess.frustum.normalised(centres)
-            weight = sample(weight, at, outside=0.0)
-            logits = sample(logits, at)
+            logits, weight = sample(logits, at), sample(known, at, outside=0.0)
         total = weight * logits if total is None else total + weight * logits
         weights = weight if weights is None else weights + weight
         if shot.guess.colour is not None:
-            few = shot.guess.frustum.normalised(_coarse(centres))
-            near = sample(_opinion(shot)[1], few, outside=0.0) + 1e-3
+            at = shot.guess.frustum.normalised(few)
+            near = sample(known, at, outside=0.0) + 1e-3
             for k in range(3):
-                colours[k] += near * sample(shot.guess.colour[k], few)
+                colours[k] += near * sample(shot.guess.colour[k], at)
             shares += near
     assert total is not None
     assert weights is not None
@@ -101,10 +105,6 @@ def fuse(first: Shot, others: Sequence[Shot]) -> Guess:
     if colour is not None:
         colour = np.concatenate([colours / np.maximum(shares, 1e-6), np.zeros((3, *shares.shape), np.float32)])
     return Guess(np.asarray(fused, np.float32), frustum, None if colour is None else np.asarray(colour, np.float32))
-
-
-def _coarse(centres: Floats) -> Floats:
-    return centres[1::2, 1::2, 1::2]
 
 
 def _opinion(shot: Shot) -> tuple[Floats, Floats]:

@@ -16,7 +16,7 @@ from scipy.optimize import minimize
 
 from .framing import Framed
 from .frustum import Floats, Frustum, sample
-from .fusion import Shot, moved, turned
+from .fusion import Shot, moved, turn, turned
 from .guess import Guess
 
 POINTS = 6000
@@ -46,26 +46,26 @@ def place(first: Shot, other: Shot, azimuth: float | None, known: bool) -> Shot:
         azimuth: degrees, where it was told; else the best of the quarters, then finer, is taken.
         known: whether the first picture's camera was stated with its distance.
     """
-    if azimuth is not None and known and other.framed.frustum is not None:
-        return replace(other, azimuth=azimuth, guess=_with(other.guess, turned(other.guess.frustum, azimuth)))
     fixed = known and other.framed.frustum is not None
+    if azimuth is not None and fixed:
+        return replace(other, azimuth=azimuth, guess=_with(other.guess, turned(other.guess.frustum, azimuth)))
     mine, theirs = _Body(first), _Body(other)
     tried: dict[float, _Fit] = {}
 
-    def fit(turn: float) -> float:
-        turn %= 360
-        if turn not in tried:
-            tried[turn] = _fit(mine, theirs, turn, fixed)
-        here = tried[turn]
-        usual = sum(more for side, more in _USUALLY.items() if abs((turn - side + 180) % 360 - 180) < 40)
-        return here.score - here.colours + usual - _BETWEEN * (turn not in QUARTERS)
+    def fit(side: float) -> float:
+        side %= 360
+        if side not in tried:
+            tried[side] = _fit(mine, theirs, side, fixed)
+        here = tried[side]
+        usual = sum(more for quarter, more in _USUALLY.items() if abs((side - quarter + 180) % 360 - 180) < 40)
+        return here.score - here.colours + usual - _BETWEEN * (side not in QUARTERS)
 
     if azimuth is not None:
         fit(azimuth)
         best, sure = azimuth % 360, 1.0
     else:
         best = max(QUARTERS, key=fit)
-        sure = _sureness([fit(turn) for turn in QUARTERS])
+        sure = _sureness([fit(quarter) for quarter in QUARTERS])
         for step in FINER:
             best = max([best, (best - step) % 360, (best + step) % 360], key=fit)
     # What may stand anywhere would do harm: the first picture alone is better than with another in a wrong place.
@@ -141,8 +141,7 @@ def _outline(framed: Framed) -> Floats:
 def _fit(mine: _Body, theirs: _Body, azimuth: float, fixed: bool) -> _Fit:
     """The best similarity of the other's world to the first's at an azimuth, and how well the two then agree."""
     frustum = turned(theirs.frustum, azimuth)
-    points = _turned_points(theirs.points, azimuth)
-    points_shown = _turned_points(theirs.shown, azimuth)
+    points, points_shown = (np.asarray(p @ turn(azimuth).T, np.float32) for p in (theirs.points, theirs.shown))
     if fixed:
         still = np.zeros(3, np.float32)
         score = _agreement(mine, theirs, points, frustum, 1.0, still)
@@ -161,11 +160,6 @@ def _fit(mine: _Body, theirs: _Body, azimuth: float, fixed: bool) -> _Fit:
     s, t = scale * float(np.exp(found.x[0])), np.asarray(shift + found.x[1:], np.float32)
     placed = moved(frustum, s, t)
     return _Fit(-float(found.fun), placed, _colours(mine, theirs, points_shown, placed, s, t))
-
-
-def _turned_points(points: Floats, azimuth: float) -> Floats:
-    cosine, sine = np.cos(np.radians(azimuth)), np.sin(np.radians(azimuth))
-    return np.asarray(points @ np.array([[cosine, 0, sine], [0, 1, 0], [-sine, 0, cosine]], np.float32).T, np.float32)
 
 
 def _agreement(mine: _Body, theirs: _Body, points: Floats, frustum: Frustum, scale: float, shift: Floats) -> float:

@@ -87,8 +87,7 @@ class LiftScene:
         colours = [_look(texture, frustum.normalised(self.vertices)[:, :2]) for frustum, texture in placed]
         average = neighbour_average(self.faces, len(self.vertices))
         # Opposite pictures meet where both are drawn out: too far for a texture, good enough for its brightness.
-        sights = [self._seen(f, self.vertices, self.normals, 0.012, average, MEETING) for f, _ in placed]
-        found = gains(colours, [s * s * (3 - 2 * s) for s in sights], average)
+        found = gains(colours, self._sights(average, MEETING), average)
         self._others = tuple(
             (frustum, np.asarray(np.clip(texture * gain, 0, 1), np.float32))
             for (frustum, texture), gain in zip(self._others, found[1:], strict=True)
@@ -112,7 +111,6 @@ class LiftScene:
         """(V, 7 + n): weight of the picture, u and v to look at instead, trust in that, the guessed RGB, and the
         weights of the other pictures."""
         average = neighbour_average(self.faces, len(self.vertices))
-        weight = self._seen(self.frustum, self.vertices, self.normals, 0.012, average)
         at = self.frustum.normalised(self.vertices)
         if self.guess.colour is None:
             look, trust, rgb = at[:, :2], np.ones(len(at), np.float32), np.zeros((len(at), 3), np.float32)
@@ -125,9 +123,14 @@ class LiftScene:
             look = np.where(shown[:, None] > 0.5, self.frustum.normalised(twins)[:, :2], look)
             # Trust falls to nothing where the two places change over: what lies between them is neither.
             trust = np.abs(2 * shown - 1) * np.where(shown > 0.5, 1, trust)
-        also = [self._seen(other, self.vertices, self.normals, 0.012, average) for other, _ in self._others]
-        sights = [sight * sight * (3 - 2 * sight) for sight in (weight, *also)]
+        sights = self._sights(average)
         return np.column_stack([sights[0], look, trust, rgb, *sights[1:]]).astype(np.float32)
+
+    def _sights(self, average: sparse.csr_matrix, rim: tuple[float, float] = RIM) -> list[Floats]:
+        """For each picture (V,), how well its camera sees the vertices, with a soft beginning and end."""
+        frusta = [self.frustum, *(frustum for frustum, _ in self._others)]
+        seen = [self._seen(frustum, self.vertices, self.normals, 0.012, average, rim) for frustum in frusta]
+        return [sight * sight * (3 - 2 * sight) for sight in seen]
 
     def _seen(
         self,

@@ -97,10 +97,16 @@ def smooth(vertices: Floats, faces: NDArray[np.int32], rounds: int = 6) -> Float
     return np.asarray(vertices, np.float32)
 
 
-def neighbour_average(faces: NDArray[np.int32], count: int) -> sparse.csr_matrix:
-    """(V, V) matrix that replaces a vertex's value by the mean over its neighbours."""
+def edges_of(faces: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Both ends of every face's edges, each edge in both directions."""
     i = np.concatenate([faces[:, [0, 1, 2]].ravel(), faces[:, [1, 2, 0]].ravel()])
     j = np.concatenate([faces[:, [1, 2, 0]].ravel(), faces[:, [0, 1, 2]].ravel()])
+    return i, j
+
+
+def neighbour_average(faces: NDArray[np.int32], count: int) -> sparse.csr_matrix:
+    """(V, V) matrix that replaces a vertex's value by the mean over its neighbours."""
+    i, j = edges_of(faces)
     matrix = sparse.csr_matrix((np.ones(len(i), np.float32), (i, j)), shape=(count, count))
     matrix.data[:] = 1
     degree = np.maximum(np.asarray(matrix.sum(1)).ravel(), 1)
