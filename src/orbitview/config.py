@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import tempfile
 from functools import cached_property
 from pathlib import Path
@@ -78,6 +79,14 @@ class Settings(BaseSettings):
         """Base of our own links, without a slash at the end."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return (self.public_url or f"http://{host}:{self.port}").rstrip("/")
+
+    @cached_property
+    def on_loopback(self) -> bool:
+        """Whether the server listens to this machine alone."""
+        try:
+            return self.host == "localhost" or ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False
 
 
 def load_settings(**given: object) -> Settings:

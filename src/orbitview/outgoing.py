@@ -212,7 +212,6 @@ def fetch(
         InvalidRequest: the URL is not http(s) or leads somewhere private.
         InvalidImage: it cannot be fetched, is too large or too slow, comes compressed, or is not wanted any more.
     """
-    slow = InvalidImage("The image URL is too slow.", hint="Upload the picture instead.", field="image")
     with client(allow_hosts, Limit(seconds, wanted)) as session:
         for _ in range(MAX_REDIRECTS + 1):
             try:
@@ -250,7 +249,9 @@ def fetch(
             except httpx.InvalidURL as error:
                 raise InvalidRequest("The image URL is not a URL.", hint=_HINT, field="image") from error
             except httpx.TimeoutException as error:
-                raise slow from error
+                raise InvalidImage(
+                    "The image URL is too slow.", hint="Upload the picture instead.", field="image"
+                ) from error
             except httpx.ConnectError as error:
                 if isinstance(error.__cause__, Blocked):
                     raise InvalidRequest(

@@ -11,9 +11,7 @@ import numpy as np
 from .cameras import Camera, as_camera
 from .errors import InvalidRequest
 from .images import ImageInput
-
-MOST = 8
-"""Pictures of one object."""
+from .images.limits import MOST_PICTURES
 
 
 @dataclass(frozen=True)
@@ -35,7 +33,7 @@ def told_pictures(image: Any, input_camera: Any) -> list[Told]:
     """The pictures of a request, the first one first.
 
     Args:
-        image: one picture, or a list or tuple of one to :data:`MOST`.
+        image: one picture, or a list or tuple of one to :data:`MOST_PICTURES`.
         input_camera: for one picture a camera; for several a list with, for each, a camera, a number (its azimuth
             alone), ``{"azimuth": …}``, or None; a shorter list leaves the rest open. A single camera or None is
             the first picture's.
@@ -45,10 +43,10 @@ def told_pictures(image: Any, input_camera: Any) -> list[Told]:
     """
     if not isinstance(image, list | tuple):
         return [Told(image, 0.0, _camera(input_camera)[1])]
-    if not 1 <= len(image) <= MOST:
+    if not 1 <= len(image) <= MOST_PICTURES:
         raise InvalidRequest(
             f"There are {len(image)} pictures." if image else "There is no picture.",
-            hint=f"Give one to {MOST} pictures of the object.",
+            hint=f"Give one to {MOST_PICTURES} pictures of the object.",
             field="image",
         )
     entries = list(input_camera) if isinstance(input_camera, list) else [input_camera]

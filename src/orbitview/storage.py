@@ -41,6 +41,11 @@ class StorageFull(OrbitviewError):
     status = 507
 
 
+def disk_full() -> StorageFull:
+    """What to say of it."""
+    return StorageFull("The disk is full.", hint="The server's owner must make room.")
+
+
 @dataclass
 class Stored:
     """One file: its bytes, tag and content type."""
@@ -76,7 +81,7 @@ class Storage:
             self._put(key, content)
         except Exception as error:
             if "os error 28" in str(error):  # ENOSPC, as the store's library words it
-                raise StorageFull("The disk is full.", hint="The server's owner must make room.") from error
+                raise disk_full() from error
             raise
 
     def _put(self, key: str, content: bytes) -> None:
@@ -117,7 +122,7 @@ class Storage:
     def check_room(self) -> None:
         """Raise :class:`StorageFull` where less than :data:`LEAST_FREE` bytes are left on our own disk."""
         if self.local and shutil.disk_usage(self._settings.data_dir).free < LEAST_FREE:
-            raise StorageFull("The disk is full.", hint="The server's owner must make room.")
+            raise disk_full()
 
     def link(self, key: str) -> str:
         """The address a client fetches the file from."""

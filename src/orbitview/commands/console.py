@@ -37,6 +37,11 @@ def complain(error: OrbitviewError, where: str = "") -> None:
         say(f"  {error.hint}")
 
 
+def as_row(error: OrbitviewError) -> dict[str, str]:
+    """An error in ``--json``."""
+    return {"code": error.code, "message": error.message, "hint": error.hint}
+
+
 def told(failure: Exception) -> OrbitviewError:
     """What to say of a failed picture. One that breaks an engine must not stop the hundred after it."""
     if isinstance(failure, OrbitviewError):

@@ -14,7 +14,7 @@ from ..formats import GEOMETRY, Format
 from ..kept import SCENE, read_scene
 from ..outputs import OutputOptions, write_format, zip_folder
 from ..progress import part
-from .console import complain, count_files, progress_bar, say
+from .console import as_row, complain, count_files, progress_bar, say
 from .folder import NOTE, add_files, check_folder, read_note
 from .generate import plain_name
 
@@ -35,9 +35,7 @@ def convert(folders: list[Path], formats: list[Format], options: dict[str, Any],
                 with track(str(folder), number, len(folders)) as show:
                     made = _one(folder, formats, options, force, show)
             except OrbitviewError as error:
-                results.append(
-                    {"folder": str(folder), "error": {"code": error.code, "message": error.message, "hint": error.hint}}
-                )
+                results.append({"folder": str(folder), "error": as_row(error)})
                 if not as_json:
                     complain(error, str(folder))
                 continue

@@ -15,12 +15,12 @@ import typer
 from ..cameras import DEFAULT_FOV, Camera
 from ..errors import InvalidRequest
 from ..formats import ABOUT, FORMATS, GEOMETRY, Format
+from ..images.limits import MOST_PICTURES
 from ..kept import SCENE, pack_scene
 from ..outputs import OutputOptions, write_format, zip_folder
 from ..progress import Progress, part
-from ..several import MOST
 from ..views import ViewSet
-from .console import complain, count_files, progress_bar, say, told
+from .console import as_row, complain, count_files, progress_bar, say, told
 from .folder import check_folder, digest, fresh_folder, is_done, write_note
 from .pictures import name_of, read_picture, result_folders
 
@@ -74,8 +74,10 @@ class Batch:
             )
         if self.also and self.split:
             raise InvalidRequest("--also and --split cannot both be there.", hint="A sheet has all sides in it.")
-        if len(self.also) >= MOST:
-            raise InvalidRequest(f"There are {len(self.also) + 1} pictures.", hint=f"At most {MOST} of one object.")
+        if len(self.also) >= MOST_PICTURES:
+            raise InvalidRequest(
+                f"There are {len(self.also) + 1} pictures.", hint=f"At most {MOST_PICTURES} of one object."
+            )
         if "mesh" not in info.features and (wrong := [name for name in self.formats if name in GEOMETRY]):
             raise InvalidRequest(
                 f"The engine {info.name} cannot make {wrong[0]}: it has no geometry.", hint="Use lift, for instance."
@@ -128,7 +130,7 @@ class Batch:
             self.counts["failed"] += 1
             if not self.as_json:
                 complain(error, shown)
-            about = {"code": error.code, "message": error.message, "hint": error.hint}
+            about = as_row(error)
             return {"image": shown, "error": about}
         self.counts["done"] += 1
         if not self.as_json:
@@ -194,7 +196,7 @@ class Batch:
     def _report(self, shown: str, folder: Path, meta: dict[str, Any], count: int) -> None:
         note = f", without effect here: {', '.join(meta['ignored'])}" if meta.get("ignored") else ""
         say(f"{shown}: engine {meta['engine']}, {meta['seconds']} s, seed {meta['seed']}{note}", "green", "✓")
-        for about, number in zip(_cameras(meta)[1:], range(2, 9), strict=False):
+        for number, about in enumerate(_cameras(meta)[1:], 2):
             if about.get("found"):
                 say(f"  picture {number}: found at azimuth {about['azimuth']:g}°")
         for warning in meta.get("warnings", []):

@@ -11,7 +11,7 @@ import typer
 from PIL import Image
 
 from ..errors import InvalidRequest
-from .console import complain, progress_bar, say, told
+from .console import as_row, complain, progress_bar, say, told
 from .folder import check_folder
 from .pictures import name_of, read_picture, result_folders
 
@@ -46,9 +46,7 @@ def upscale_pictures(paths: list[Path], out: Path, *, scale: int, model: str, fo
                 _save(large, file)
             except Exception as failure:
                 error = told(failure)
-                results.append(
-                    {"image": str(path), "error": {"code": error.code, "message": error.message, "hint": error.hint}}
-                )
+                results.append({"image": str(path), "error": as_row(error)})
                 if not as_json:
                     complain(error, str(path))
                 continue

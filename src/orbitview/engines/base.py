@@ -9,20 +9,9 @@ from typing import Literal, Protocol, runtime_checkable
 from PIL import Image
 
 from ..cameras import Camera
-from ..progress import Progress, no_progress
+from ..progress import Progress as Progress
+from ..progress import no_progress as no_progress
 from ..views import View, ViewSet
-
-__all__ = [
-    "Engine",
-    "EngineInfo",
-    "EngineRequest",
-    "Feature",
-    "OtherPicture",
-    "Progress",
-    "Readiness",
-    "Scene",
-    "no_progress",
-]
 
 Feature = Literal[
     "cameras", "input_camera", "pictures", "seed", "steps", "guidance", "prompt", "negative_prompt", "mesh", "batch"

@@ -11,6 +11,7 @@ from PIL import Image
 
 from ..errors import InvalidImage
 from .alpha import cuts
+from .limits import MOST_PICTURES
 
 LEAST = 0.6
 """Height of a figure over the tallest one's; what is lower is a part of its neighbour, or a caption."""
@@ -18,7 +19,6 @@ GAP = 0.008
 """Least width of the empty stripe between two figures, in widths of the picture."""
 INK = 12.0
 """CIELAB difference from the paper that counts as drawn."""
-MOST = 8
 
 
 def split_figures(picture: Image.Image) -> list[Image.Image]:
@@ -37,9 +37,9 @@ def split_figures(picture: Image.Image) -> list[Image.Image]:
     heights = [int(np.ptp(np.flatnonzero(drawn[:, left:right].any(1)))) + 1 for left, right in spans]
     tallest = max(heights, default=0)
     figures = [span for span, height in zip(spans, heights, strict=True) if height >= LEAST * tallest]
-    if not 2 <= len(figures) <= MOST:
+    if not 2 <= len(figures) <= MOST_PICTURES:
         raise InvalidImage(
-            f"The sheet does not split into two to {MOST} figures: {len(figures)} stand apart.",
+            f"The sheet does not split into two to {MOST_PICTURES} figures: {len(figures)} stand apart.",
             hint="Figures of one height are told apart by empty stripes from top to bottom; cut them out yourself.",
             field="image",
         )

@@ -8,4 +8,6 @@ MAX_PIXELS = 64 * 10**6
 MIN_SIDE = 8
 WORKING_SIDE = 2048
 """Pictures are brought down to this longest side; no output is larger."""
+MOST_PICTURES = 8
+"""Of one object."""
 HINT = "Send a PNG, JPEG, WebP, GIF, BMP, TIFF or AVIF picture of one object."

@@ -137,9 +137,8 @@ class JobQueue:
             request = with_images(request, store)
             job = self._insert(request, digest, key_id, webhook, track_id, idempotency, priority)
         except BaseException:
-            if stored:
-                with contextlib.suppress(Exception):
-                    self.storage.delete(stored)
+            with contextlib.suppress(Exception):
+                self.storage.delete(stored)
             raise
         if stored and temporary_keys(json.loads(job["request"])) != stored:
             self.storage.delete(stored)  # somebody was faster with the same idempotency key
@@ -234,14 +233,13 @@ class JobQueue:
         error = {"code": "cancelled", "message": "The job was cancelled.", "hint": ""}
         if not self.records.finish(job["uid"], "cancelled", error=error, files=[]):
             return False
-        self.storage.delete([entry["key"] for entry in json.loads(job["files"])])
         self.storage.forget(job["prefix"])
         self.client.cancel_workflow(job["uid"])
         self.announce(job)
         return True
 
-    def announce(self, job: Row, attempt: int = 1, event: str | None = None) -> None:
-        """Queue the webhook of an ended job; the same event and attempt are queued once."""
+    def announce(self, job: Row, attempt: int = 1, event: str | None = None, delay: float = 0.0) -> None:
+        """Queue the webhook of an ended job, ``delay`` seconds from now; one event and attempt are queued once."""
         if not job["webhook"]:
             return
         event = event or f"evt_{job['uid']}"
@@ -252,15 +250,14 @@ class JobQueue:
             "queue_partition_key": job["key_id"],
             "app_version": VERSION,
         }
+        if delay:
+            entry["delay_seconds"] = delay
         self.client.enqueue(entry, job["id"], event, attempt)
 
     def delete(self, job: Row) -> None:
         """Remove an ended job, its files, its record and the queue's."""
-        self.storage.delete([entry["key"] for entry in json.loads(job["files"])])
         self.storage.forget(job["prefix"])
-        request = json.loads(job["request"])
-        if keys := temporary_keys(request):
-            self.storage.delete(keys)
+        self.storage.delete(temporary_keys(json.loads(job["request"])))
         tries = [f"evt_{job['uid']}-{entry['attempt']}" for entry in self.records.deliveries_of(job["id"])]
         self.client.delete_workflows([job["uid"], *tries])
         self.records.delete_job(job["id"])

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from ..errors import OrbitviewError
 from ..logs import get_logger
-from ..storage import StorageFull
+from ..storage import disk_full
 from .records import Records
 
 T = TypeVar("T")
@@ -29,7 +29,7 @@ class DatabaseAway(OrbitviewError):
 def full_or_away(error: Exception) -> OrbitviewError:
     """What a database's error means to somebody who asks for something."""
     if "full" in str(getattr(error, "orig", error)).lower():
-        return StorageFull("The disk is full.", hint="The server's owner must make room.")
+        return disk_full()
     return DatabaseAway("The database does not answer.", hint="Try again in a minute.")
 
 

@@ -14,6 +14,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from dbos import DBOS, DBOSConfig
@@ -69,25 +70,16 @@ def _run(uid: str) -> str:
     _served[job["key_id"]] = time.monotonic()
     with bound_contextvars(job=job["id"], engine=job["engine"]):
         log.info("started", waited=round(time.time() - job["created"], 2))
-        status = _produce(queue, job, request)
+        status = _produce(queue, records, job, request)
         log.info("ended", status=status, seconds=round(time.monotonic() - _state["busy"][1], 2))
     _state["busy"] = None
     return status
 
 
-def _produce(queue: JobQueue, job: Row, request: Row) -> str:
-    uid, records = job["uid"], PatientRecords(queue.records, _stop)
-
-    def publish(files: list[Row]) -> None:
-        records.publish(uid, files)
-
-    def advance(share: float, stage: str) -> bool:
-        still_open: bool = records.advance(uid, share, stage)
-        return still_open
-
-    def wanted() -> bool:
-        return advance(0.0, "fetch")
-
+def _produce(queue: JobQueue, records: PatientRecords, job: Row, request: Row) -> str:
+    uid = job["uid"]
+    advance, publish = partial(records.advance, uid), partial(records.publish, uid)
+    wanted = partial(advance, 0.0, "fetch")
     try:
         wanted()
         pictures = [] if "scene" in request else fetch_inputs(request, queue.settings, queue.storage, wanted)
@@ -158,15 +150,7 @@ def _again(job_id: int, event: str, attempt: int) -> None:
     if job is None:
         return
     delay = min(5 * 3 ** (attempt - 1), 10800) * random.uniform(0.8, 1.2)
-    entry: Any = {
-        "workflow_name": DELIVERY,
-        "queue_name": WEBHOOKS,
-        "workflow_id": f"{event}-{attempt + 1}",
-        "app_version": VERSION,
-        "delay_seconds": delay,
-        "queue_partition_key": job["key_id"],
-    }
-    queue.client.enqueue(entry, job_id, event, attempt + 1)
+    queue.announce(job, attempt + 1, event, delay)
 
 
 @DBOS.workflow(name=DELIVERY)
@@ -186,14 +170,10 @@ class Pulse:
     def __init__(self, name: str, timeout: float) -> None:
         self.name, self.timeout = name, timeout
         self._heard: dict[str, tuple[int, float]] = {}
-        self._next = 0.0
 
     def tick(self, queue: JobQueue) -> None:
-        """Beat, and look after the others, fifteen times in ``timeout`` seconds."""
+        """Beat, and look after the others."""
         now = time.monotonic()
-        if now < self._next:
-            return
-        self._next = now + self.timeout / 15
         for name, beat in queue.records.beat(self.name).items():
             known, since = self._heard.get(name, (0, now))
             if beat != known:
@@ -218,7 +198,7 @@ def _sweep(stop: threading.Event, settings: Settings) -> None:
     """Fail what was given up on or hangs, take up what was dropped, clear what expired, look after the fleet."""
     queue, pulse, dropped = _queue(), Pulse(settings.worker, settings.worker_timeout), Dropped(settings.worker)
     chores: list[tuple[str, Callable[[], object], float]] = [
-        ("pulse", lambda: pulse.tick(queue), 0.0),
+        ("pulse", lambda: pulse.tick(queue), settings.worker_timeout / 15),
         ("given up", lambda: _give_up(queue), 0.0),
         ("dropped", lambda: dropped.tick(queue), 5.0),
         ("clean", lambda: clean(queue, settings), 3600.0),

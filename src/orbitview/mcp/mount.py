@@ -24,7 +24,7 @@ def _key_of(request: Request) -> str | None:
 
 def _names(settings: Settings) -> TransportSecuritySettings | None:
     """The names that a server on loopback answers to: its own, and the public one of the proxy before it."""
-    if settings.host not in ("localhost", "::1") and not settings.host.startswith("127."):
+    if not settings.on_loopback:
         return None
     public = urlsplit(settings.base_url)
     hosts = ["127.0.0.1:*", "localhost:*", "[::1]:*", public.netloc, f"{public.hostname}:*"]

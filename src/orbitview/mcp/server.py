@@ -15,6 +15,7 @@ from pydantic import BaseModel, Field
 
 from ..errors import OrbitviewError
 from ..formats import Format
+from ..images.limits import MOST_PICTURES
 from .backends import Backend, InProcess, OnServer, as_base64, resolve_image
 
 
@@ -113,7 +114,7 @@ def build(backend_of: Callable[[Context[Any, Any]], Backend], allowed: Sequence[
         seed: Annotated[int | None, Field(ge=0)] = None,
         more_images: Annotated[
             list[MorePicture],
-            Field(description="The same object from other sides, if there are pictures.", max_length=7),
+            Field(description="The same object from other sides, if there are pictures.", max_length=MOST_PICTURES - 1),
         ] = [],  # noqa: B006
     ) -> Annotated[CallToolResult, ViewsResult]:
         """Show the object in a picture from other sides: returns one grid picture of all views, and files."""

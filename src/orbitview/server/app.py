@@ -32,7 +32,7 @@ from . import pages, v1, v5
 from .auth import Gate
 from .bodies import Bodies
 from .metrics import Metrics
-from .problems import shaped
+from .problems import problem, shaped
 from .requests import BadFields
 
 log = get_logger("orbitview.api")
@@ -200,6 +200,12 @@ class Slashes:
         await self.app(scope, receive, send)
 
 
+class Unexpected(OrbitviewError):
+    """What no one foresaw."""
+
+    code = "internal"
+
+
 class LastResort:
     """Nobody sees a traceback: what no one foresaw is logged and answered in the route's own words."""
 
@@ -223,17 +229,10 @@ class LastResort:
 
     @staticmethod
     def _answer(scope: Scope, error: Exception) -> JSONResponse:
-        hosted = scope["path"].startswith("/api/")
         if isinstance(error, sa.exc.DBAPIError | sa.exc.TimeoutError):
             log.error("database", path=scope["path"], error=repr(error)[:300])
             return shaped(Request(scope), full_or_away(error))
         log.error("unexpected error", path=scope["path"], exc_info=error)
-        if hosted:
+        if scope["path"].startswith("/api/"):
             return JSONResponse({"status": "failed", "id": "", "message": "Failed, Try Again", "output": ""}, 500)
-        body = {
-            "type": "urn:orbitview:internal",
-            "title": "internal",
-            "status": 500,
-            "detail": "Something broke here; it is in the server's log.",
-        }
-        return JSONResponse(body, 500, media_type="application/problem+json")
+        return problem(Unexpected("Something broke here; it is in the server's log."))

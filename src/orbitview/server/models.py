@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from ..formats import Format, Kind
+from ..images.limits import MOST_PICTURES
 
 
 class CameraModel(BaseModel):
@@ -29,7 +30,7 @@ class OutputModel(BaseModel):
     frames: int = Field(36, ge=4, le=360, description="Of one turn.")
     seconds: float = Field(2.0, ge=0.2, le=60, description="That an animation's turn takes.")
     elevations: list[float] = Field(
-        [15.0], min_length=1, max_length=8, description="Of the turning camera; a row of frames for each."
+        [15.0], min_length=1, max_length=MOST_PICTURES, description="Of the turning camera; a row of frames for each."
     )
     start: float = Field(0.0, ge=-360, le=360, description="Azimuth of the first frame.")
     direction: Literal["clockwise", "counterclockwise"] = "clockwise"
@@ -88,7 +89,10 @@ class ViewsRequest(BaseModel):
         }
     )
     images: list[PictureModel] | None = Field(
-        None, min_length=1, max_length=8, description="Instead of image: pictures of one object from several sides."
+        None,
+        min_length=1,
+        max_length=MOST_PICTURES,
+        description="Instead of image: pictures of one object from several sides.",
     )
     image: str | None = Field(
         None, validate_default=True, description="http(s) URL, data: URL or base64 of the picture."

@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from ..errors import OrbitviewError
+from . import v5
 
 
 def problem(error: OrbitviewError) -> JSONResponse:
@@ -32,8 +33,6 @@ def problem(error: OrbitviewError) -> JSONResponse:
 def shaped(request: Request, error: OrbitviewError) -> JSONResponse:
     """The hosted service's form of an error under ``/api``, else a problem."""
     if request.url.path.startswith("/api/"):
-        from . import v5
-
         answer = v5.answer(request, v5.vendor_error(error), error.status)
         if error.status in (404, 405, 408, 413):
             answer.status_code = error.status

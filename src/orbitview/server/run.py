@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import ipaddress
 import os
 import signal
 import socket
@@ -33,11 +32,7 @@ def check_open(settings: Settings) -> bool:
     queue.close()
     if keys:
         return False
-    try:
-        local = settings.host == "localhost" or ipaddress.ip_address(settings.host).is_loopback
-    except ValueError:
-        local = False
-    if not local:
+    if not settings.on_loopback:
         raise InvalidRequest(
             f"Without API keys the server listens on loopback only, not on {settings.host}.",
             hint="Make a key first: orbitview keys create NAME.",

@@ -6,7 +6,7 @@ import math
 import re
 from typing import TYPE_CHECKING, Any
 
-from ..several import MOST
+from ..images.limits import MOST_PICTURES
 
 if TYPE_CHECKING:
     from .requests import Reader
@@ -22,16 +22,14 @@ def pictures_of(reader: Reader) -> list[Row]:
         reader.fail("images", "The image field and the images field cannot both be there.")
         return []
     field = "image" if given is None else "images"
-    entries = given if given is not None else split(single)
-    if isinstance(entries, str):
-        entries = split(entries)
-    if entries is None or entries == "":
+    entries = split(single if given is None else given)
+    if entries is None:
         reader.fail("image", "The image field is required.")
         return []
     if not isinstance(entries, list):
         entries = [entries]
-    if not 1 <= len(entries) <= MOST:
-        reader.fail(field, f"The {field} field may hold 1 to {MOST} pictures.")
+    if not 1 <= len(entries) <= MOST_PICTURES:
+        reader.fail(field, f"The {field} field may hold 1 to {MOST_PICTURES} pictures.")
         return []
     return [_entry(entry, field, reader) for entry in entries]
 
