@@ -1,7 +1,8 @@
-"""The server under load: ``python -m bench.load`` (needs ``pip install aiohttp psutil``).
+"""The server under load: ``python -m bench.load`` (needs ``pip install -e '.[bench]'``).
 
-Intake of jobs beside two peers (FastAPI that forgets what it is told, and FastAPI that writes it down), the overhead
-of the server over the bare engine for one job, and memory over a thousand jobs. The engine is a stub, except where
+Intake of jobs beside two peers (FastAPI that forgets what it is told, and FastAPI that writes it down), a look at a job
+beside 200 listeners to another one's events, the overhead of the server over the bare engine for one job, and memory
+over a thousand jobs. The engine is a stub, except where
 its own time is the measure; nothing else is.
 """
 
@@ -103,7 +104,7 @@ def process(
 
 
 @contextlib.contextmanager
-def orbitview_server(folder: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+def orbitview_server(folder: Path, *arguments: str) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     """``orbitview serve`` with its worker, and the stub engine installed as a plug-in."""
     plugin = folder / "plugin"
     (plugin / "stub-1.dist-info").mkdir(parents=True)
@@ -119,7 +120,7 @@ def orbitview_server(folder: Path) -> Iterator[tuple[str, subprocess.Popen[bytes
         "ORBITVIEW_COMPATIBLE_WAIT": "0",
     }
     url = f"http://127.0.0.1:{port}"
-    with process([sys.executable, "-m", "orbitview.cli", "serve"], environment, url + "/readyz") as running:
+    with process([sys.executable, "-m", "orbitview.cli", "serve", *arguments], environment, url + "/readyz") as running:
         yield url, running
 
 
@@ -151,6 +152,37 @@ def intake(name: str, url: str, body: dict[str, Any], seconds: float, callers: i
     return rate
 
 
+async def _beside_listeners(url: str, body: dict[str, Any], listeners: int) -> tuple[float, float]:
+    """Median seconds of a look at a job: alone, and while so many listen to one that waits."""
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+        async with session.post(url + "/v1/views", json=body) as answer:
+            job = (await answer.json())["id"]
+
+        async def look() -> float:
+            times = []
+            for _ in range(60):
+                begun = time.perf_counter()
+                async with session.get(f"{url}/v1/jobs/{job}") as answer:
+                    await answer.read()
+                times.append(time.perf_counter() - begun)
+                await asyncio.sleep(0.02)
+            return statistics.median(times)
+
+        async def listen() -> None:
+            async with session.get(f"{url}/v1/jobs/{job}/events", timeout=aiohttp.ClientTimeout(None)) as answer:
+                async for _ in answer.content:
+                    pass
+
+        alone = await look()
+        ears = [asyncio.create_task(listen()) for _ in range(listeners)]
+        await asyncio.sleep(3)
+        beside = await look()
+        for ear in ears:
+            ear.cancel()
+        await asyncio.gather(*ears, return_exceptions=True)
+    return alone, beside
+
+
 def megabytes(running: subprocess.Popen[bytes]) -> list[int]:
     """Resident memory of the API and of its worker."""
     family = [psutil.Process(running.pid), *psutil.Process(running.pid).children(recursive=True)]
@@ -164,7 +196,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=1000, help="for the memory figure")
     options = parser.parse_args()
     buffer = io.BytesIO()
-    Image.new("RGB", (128, 128), "red").save(buffer, "PNG")
+    Image.new("RGBA", (64, 64), "red").crop((-32, -32, 96, 96)).save(buffer, "PNG")  # cut out already
     picture = "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
     with tempfile.TemporaryDirectory() as folder, orbitview_server(Path(folder)) as (url, running):
         link = httpx.post(url + "/v1/images", json={"image": picture}).json()["url"]
@@ -181,6 +213,10 @@ def main() -> None:
             with process([sys.executable, str(script)], dict(os.environ), url, folder):
                 theirs = intake(name, url, body, options.seconds, options.callers)
                 print(f"  {'':34} orbitview takes in {ours / theirs:.2f} of that")
+    with tempfile.TemporaryDirectory() as folder, orbitview_server(Path(folder), "--no-worker") as (url, running):
+        small = {"image": picture, "engine": "stub", "size": 64}
+        alone, beside = asyncio.run(_beside_listeners(url, small, 200))
+        print(f"a look at a job: {alone * 1000:.1f} ms alone, {beside * 1000:.1f} ms beside 200 listeners")
     with tempfile.TemporaryDirectory() as folder, orbitview_server(Path(folder)) as (url, running):
         wait = {"Prefer": "wait"}
         data = "data:image/jpeg;base64," + base64.b64encode(SAMPLE.read_bytes()).decode()

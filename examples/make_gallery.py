@@ -181,7 +181,7 @@ def main() -> None:
     grid.save(pictures / "rocket-grid.png", optimize=True)
     views = orbitview.generate(samples / "toadstool.webp", size=32)
     frames = turntable_frames(views, 440, "orbit-24@15")
-    small = [frame.resize((220, 220), Image.Resampling.LANCZOS) for frame in frames]
+    small = [frame.resize((200, 200), Image.Resampling.LANCZOS) for frame in frames]
     # The page's weight is bounded: see tests/test_playground.py.
     small[0].save(
         samples / "example.webp",
@@ -194,6 +194,7 @@ def main() -> None:
         minimize_size=True,
         method=6,
     )
+    small[3].save(samples / "still.webp", quality=80)  # for those who asked for little motion
     gallery().save(pictures / "gallery.webp", quality=80, method=6)
 
 

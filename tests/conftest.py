@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
+import httpx
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
 import orbitview
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # threads of one process that wait for each other starve beside another process
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+for call in (httpx.get, httpx.post, httpx.put, httpx.patch, httpx.delete, httpx.head, httpx.options, httpx.request):
+    call.__kwdefaults__["timeout"] = 60  # not 5 s: no test may depend on the machine's speed
 
 ROCKET = Path(__file__).parent.parent / "examples" / "rocket.jpg"
 
@@ -43,3 +51,12 @@ def lifted(request: pytest.FixtureRequest) -> orbitview.ViewSet:
 
 def iou(a: np.ndarray, b: np.ndarray) -> float:
     return float((a & b).sum() / max(1, (a | b).sum()))
+
+
+LONG = ("test_fleet.py", "test_training.py", "test_page_result.py", "test_cli.py", "test_rest.py", "test_openapi.py")
+"""Begun first, so that the processes end at about the same time."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that take long first, in this order."""
+    items.sort(key=lambda item: LONG.index(item.path.name) if item.path.name in LONG else len(LONG))

@@ -70,6 +70,20 @@ class Server:
                 os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait(10)
 
+    def strike(self, number: int) -> None:
+        """kill -9, by turns of the worker, of the API (which is started again), of both."""
+        worker, victim = self.worker_pid(), number % 3
+        if victim == 0 and worker:
+            os.kill(worker, signal.SIGKILL)
+        elif victim == 1:
+            assert self.process
+            self.process.kill()
+            self.process.wait(10)
+            self.start()
+        else:
+            self.kill()
+            self.start()
+
     def worker_pid(self) -> int | None:
         """The worker's process id, if it runs."""
         assert self.process

@@ -9,16 +9,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import trimesh
+from conftest import make_figure
 from PIL import Image
+from scipy.spatial import cKDTree
 
-from orbitview import Camera, ViewSet, generate
-from orbitview.outputs import write_format
+from orbitview import Camera, InvalidRequest, ViewSet, generate
+from orbitview.outputs import save_views, write_format
+from orbitview.outputs.points import surface_points
 
 
 @pytest.fixture(scope="module")
 def views() -> ViewSet:
-    from conftest import make_figure
-
     return generate(make_figure(), "orbit-12@20", size=96, seed=0)
 
 
@@ -114,3 +115,54 @@ def test_colmap_reads_its_model(views: ViewSet, tmp_path: Path) -> None:
     assert model.compute_mean_reprojection_error() < 0.5
     colours = np.array([point.color for point in model.points3D.values()])
     assert ((colours[:, 0] > 150) & (colours[:, 1] < 100)).mean() > 0.1
+
+
+@pytest.mark.parametrize("renderer", ["auto", "numpy"])
+def test_orthographic_cameras_draw_the_object_where_they_project_it(renderer: str) -> None:
+    """The object's own vertices, projected directly, against the silhouette and the depth that are drawn."""
+    cameras = [
+        Camera(a, e, projection="orthographic", scale=s) for a, e, s in ((0, 0, 1.1), (70, 25, 1.4), (200, -40, None))
+    ]
+    views = generate(make_figure(), cameras, size=96, engine="inflate", renderer=renderer)
+    for asked, view in zip(cameras, views, strict=True):
+        assert view.camera.azimuth == asked.azimuth
+        assert view.camera.scale == asked.scale or asked.scale is None
+        assert view.depth is not None
+        found = view.camera.project(views.scene.vertices, 96)
+        covered = np.isfinite(view.depth)
+        rows, columns = np.flatnonzero(covered.any(1)), np.flatnonzero(covered.any(0))
+        drawn = [columns[0], rows[0], columns[-1] + 1, rows[-1] + 1]
+        assert np.allclose(drawn, [*found[:, :2].min(0), *found[:, :2].max(0)], atol=1.0)
+        assert view.depth[covered].min() == pytest.approx(found[:, 2].min(), abs=0.01)
+        cell = np.floor(found[:, :2]).astype(int)
+        inside = ((cell >= 0) & (cell < 96)).all(1)
+        nearest = np.full(len(found), np.inf)
+        nearest[inside] = view.depth[cell[inside, 1], cell[inside, 0]]
+        # No vertex is in front of what is drawn at its pixel, but where a pixel's surface slopes.
+        assert (found[inside, 2] > nearest[inside] - 0.06)[np.isfinite(nearest[inside])].mean() > 0.99
+    points = surface_points(list(views))
+    assert points is not None
+    assert cKDTree(views.scene.vertices).query(points.places)[0].max() < 0.02  # about a face's side
+
+
+def test_files_of_pinhole_cameras_leave_orthographic_ones_out(tmp_path: Path) -> None:
+    views = generate(
+        make_figure(), [Camera(30, 10, projection="orthographic"), Camera(90, 10)], size=48, engine="inflate"
+    )
+    written = save_views(views, tmp_path)
+    assert "views.json" in written
+    assert not [name for name in written if name.startswith("transforms")]
+    told = json.loads((tmp_path / "views.json").read_text())["views"]
+    assert told[0]["projection"] == "orthographic"
+    assert "fov" not in told[0]
+    assert told[0]["intrinsics"][0][0] == pytest.approx(48 / told[0]["scale"])
+    assert told[1]["fov"] == 30
+    assert "projection" not in told[1]
+    with pytest.raises(InvalidRequest, match="COLMAP has no orthographic"):
+        write_format(views, "colmap", tmp_path)
+
+
+def test_the_pictures_own_camera_cannot_be_orthographic() -> None:
+    with pytest.raises(InvalidRequest, match="perspective") as caught:
+        generate(make_figure(), input_camera=Camera(0, 20, projection="orthographic"), engine="inflate")
+    assert caught.value.field == "input_camera"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import collections
 import contextlib
 import json
-import os
 import random
 import signal
 import subprocess
@@ -65,12 +64,16 @@ def database(request: pytest.FixtureRequest) -> Iterator[str]:
         yield url
 
 
+@pytest.mark.timeout(900)
 def test_no_job_is_lost_whatever_dies(database: str, tmp_path: Path) -> None:
-    """30 jobs; the worker, the API or both are killed at 20 random moments while some of them wait and run."""
+    """10 jobs; the worker, the API or both are killed at 6 random moments while some of them wait and run.
+
+    ``python -m bench.chaos`` does it with 30 and 20.
+    """
     moments = random.Random(20)
     hook = Receiver()
     server = Server(tmp_path, compatible_wait=0, allow_hosts="127.0.0.1", database_url=database).start()
-    body = SMALL | {"size": 192, "rig": "orbit-24", "webhook": hook.url}
+    body = SMALL | {"size": 192, "rig": "orbit-12", "webhook": hook.url}
     jobs: list[int] = []
     outputs: dict[int, bytes] = {}
 
@@ -86,40 +89,29 @@ def test_no_job_is_lost_whatever_dies(database: str, tmp_path: Path) -> None:
         return left
 
     try:
-        for number in range(20):
-            # Never fewer than three open jobs, and all 30 in by the last moment.
-            due = max(3 - look(), (number + 1) * 30 // 20 - len(jobs))
-            for _ in range(min(due, 30 - len(jobs))):
+        for number in range(6):
+            # Never fewer than three open jobs, and all 10 in by the last moment.
+            due = max(3 - look(), (number + 1) * 10 // 6 - len(jobs))
+            for _ in range(min(due, 10 - len(jobs))):
                 answer = httpx.post(server.url + "/v1/views", json=body | {"track_id": str(len(jobs))}, timeout=30)
                 assert answer.status_code == 202
                 jobs.append(answer.json()["id"])
             time.sleep(moments.uniform(0.0, 2.5))
-            victim = ("worker", "api", "both")[number % 3]
-            worker = server.worker_pid()
-            if victim == "worker" and worker:
-                os.kill(worker, signal.SIGKILL)
-            elif victim == "api":
-                assert server.process
-                server.process.kill()
-                server.process.wait(10)
-                server.start()
-            else:
-                server.kill()
-                server.start()
-        assert len(jobs) == 30
-        ended = [wait_until_ended(server.url, job, 200) for job in jobs]
+            server.strike(number)
+        assert len(jobs) == 10
+        ended = [wait_until_ended(server.url, job, 400) for job in jobs]
         for job in ended:
             assert job["status"] == "success" or job["error"]["code"] == "crashed", job  # type: ignore[index]
         good = {job["id"]: job["files"][0]["url"] for job in ended if job["status"] == "success"}  # type: ignore[index]
-        assert len(good) >= 25
+        assert len(good) >= 8
         assert outputs.keys() <= good.keys()
         grids = {httpx.get(url).content for url in good.values()}
         assert grids == set(outputs.values()), "an output changed"
         deadline = time.monotonic() + 60
-        while len(told := {got["webhook-id"] for got, _ in hook.got}) < 30 and time.monotonic() < deadline:
+        while len(told := {got["webhook-id"] for got, _ in hook.got}) < 10 and time.monotonic() < deadline:
             time.sleep(0.2)
-        assert len(told) == 30
-        assert {json.loads(text)["track_id"] for _, text in hook.got} == {str(n) for n in range(30)}
+        assert len(told) == 10
+        assert {json.loads(text)["track_id"] for _, text in hook.got} == {str(n) for n in range(10)}
     finally:
         server.stop()
     deadline = time.monotonic() + 45

@@ -40,7 +40,7 @@ def views() -> ViewSet:
         ({"step": 3}, "Did you mean num_inference_steps?"),
         ({"rig": "sides-4"}, "Did you mean cameras?"),
         ({"symetry": False}, "Did you mean symmetry?"),
-        ({"zzz": 1}, "Options of lift: renderer, symmetry."),
+        ({"zzz": 1}, "Options of lift: grain, renderer, symmetry."),
         ({"num_inference_steps": 0}, "from 1 to 100"),
         ({"num_inference_steps": 2.5}, "from 1 to 100"),
         ({"num_inference_steps": True}, "from 1 to 100"),

@@ -90,6 +90,28 @@ def test_bad_pictures_are_tool_errors(tmp_path: Path, image: str, says: str) -> 
     asyncio.run(main())
 
 
+def test_several_pictures_of_one_object(tmp_path: Path) -> None:
+    from test_pictures import BLUE, RED, ball
+
+    ball(RED).save(tmp_path / "front.png")
+    ball(BLUE).save(tmp_path / "back.png")
+
+    async def main() -> None:
+        async with Client(stdio(tmp_path)) as client:
+            asked = {"image": "front.png", "engine": "inflate", "cameras": [{"azimuth": 180, "elevation": 0}]}
+            more = [{"image": "back.png", "azimuth": 180}]
+            result = await client.call_tool("make_views", asked | {"more_images": more})
+            assert not result.is_error, result.content
+            picture = next(block for block in result.content if block.type == "image")
+            view = Image.open(io.BytesIO(base64.b64decode(picture.data))).convert("RGB")
+            red, _, blue = view.getpixel((view.width // 2, view.height // 2))
+            assert blue > red, "the back's own picture"
+            wrong = await client.call_tool("make_views", asked | {"more_images": [{"image": "/etc/passwd"}]})
+            assert wrong.is_error
+
+    asyncio.run(main())
+
+
 def test_a_call_can_be_cancelled(tmp_path: Path) -> None:
     (tmp_path / "rocket.jpg").write_bytes(ROCKET.read_bytes())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from pathlib import Path
 
 import numpy as np
@@ -152,9 +153,45 @@ def test_the_command_line_takes_other_sides(tmp_path: Path) -> None:
     assert "azimuth" in wrong.stderr
 
 
+def test_the_command_line_takes_a_sheet(tmp_path: Path) -> None:
+    from test_cli import small
+
+    sheet = Image.new("RGB", (660, 300), "white")
+    for number, colour in enumerate((RED, BLUE)):
+        figure = ball(colour).resize((260, 260))
+        sheet.paste(figure, (30 + 330 * number, 20), figure)
+    sheet.save(tmp_path / "sheet.png")
+    done = small(tmp_path / "sheet.png", "--split", "-o", tmp_path / "out", "--json")
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)[0]["meta"]["input_camera"]
+    assert [camera["azimuth"] for camera in told] == [0, 180]
+    ball(RED).save(tmp_path / "one.png")
+    wrong = small(tmp_path / "one.png", "--split", "-o", tmp_path / "no")
+    assert wrong.returncode != 0
+    assert "does not split" in wrong.stderr
+
+
+def test_a_hosted_form_takes_several_file_parts(tmp_path: Path) -> None:
+    import httpx
+    from server_process import running, wait_until_ended
+
+    def part(colour: tuple[int, int, int]) -> tuple[str, tuple[str, bytes, str]]:
+        buffer = io.BytesIO()
+        ball(colour).save(buffer, "PNG")
+        return "image[]", ("a.png", buffer.getvalue(), "image/png")
+
+    with running(tmp_path) as server:
+        fields = {"engine": "inflate", "width": "128", "height": "192", "formats": "views"}
+        url = server.url + "/api/v5/multiview"
+        answer = httpx.post(url, data=fields, files=[part(RED), part(BLUE)]).json()
+        job = wait_until_ended(server.url, answer["id"])
+        assert job["status"] == "success", job
+        assert len(job["meta"]["input_camera"]) == 2  # type: ignore[index]
+
+
 def test_bodies_with_several_pictures() -> None:
-    from orbitview.server.requests import BadFields, Reader
-    from orbitview.server.several import pictures_of
+    from orbitview.operations.inputs import pictures_of
+    from orbitview.operations.reader import BadFields, Reader
 
     buffer = io.BytesIO()
     ball(RED).save(buffer, "PNG")

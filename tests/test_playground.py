@@ -1,217 +1,152 @@
-"""The page in a real browser, against a real server with the embedded engine.
-
-With ORBITVIEW_SCREENSHOTS=FOLDER the pictures for the documentation are written there.
-"""
+"""The page as a whole: from start to download by keyboard, keys, themes, weight, policy."""
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
-import pytest
-from server_process import Server, running
-
-from orbitview.formats import FORMATS
-
-playwright = pytest.importorskip("playwright.sync_api", reason="LOUD: playwright is not installed, no page is tested")
-axe_module = pytest.importorskip("axe_playwright_python.sync_playwright", reason="LOUD: axe is not installed")
-Browser, Page, expect = playwright.Browser, playwright.Page, playwright.expect
-
-WEB = Path(__file__).parent.parent / "src" / "orbitview" / "server" / "web"
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None, reason="LOUD: no Chromium here, the playground is not tested (apt-get install chromium)"
+from browsing import (
+    PATIENCE,
+    Browser,
+    HeldServer,
+    accessible,
+    browser,  # noqa: F401
+    expect,
+    finished,
+    make_sample,
+    needs_browser,
+    opened,
+    server,  # noqa: F401
 )
+from server_process import running
+
+pytestmark = needs_browser
+WEB = Path(__file__).parent.parent / "src" / "orbitview" / "server" / "web"
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with running(tmp_path_factory.mktemp("page")) as server:
-        yield server
+def test_from_start_to_download_by_keyboard(browser: Browser, server: HeldServer) -> None:  # noqa: F811
+    """Tab and Enter alone: choose a sample, make views, look at one, open 3D, download."""
+    with opened(browser, server.url) as page:
 
+        def reach(selector: str) -> None:
+            for _ in range(80):
+                page.keyboard.press("Tab")
+                if page.evaluate("(s) => document.activeElement.matches(s)", selector):
+                    return
+            raise AssertionError(f"{selector} is not reached by Tab")
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with playwright.sync_playwright() as driver:
-        software = ["--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
-        started = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", *software])
-        yield started
-        started.close()
-
-
-@pytest.fixture
-def page(browser: Browser, server: Server) -> Iterator[Page]:
-    """The open page; the test fails on any console error or uncaught exception."""
-    context = browser.new_context(viewport={"width": 1280, "height": 900}, accept_downloads=True)
-    context.set_default_timeout(30_000)
-    page = context.new_page()
-    wrong: list[str] = []
-    page.on("console", lambda line: wrong.append(line.text) if line.type == "error" else None)
-    page.on("pageerror", lambda error: wrong.append(str(error)))
-    page.goto(server.url)
-    expect(page.locator("select[name=engine] option")).not_to_have_count(0)
-    yield page
-    # A refused request is the browser's own line; that it is shown is the test's business.
-    assert [line for line in wrong if "422" not in line] == []
-    context.close()
-
-
-def picture(page: Page, name: str, **options: object) -> None:
-    folder = os.environ.get("ORBITVIEW_SCREENSHOTS")
-    if folder:
-        page.screenshot(path=Path(folder) / f"page-{name}.png", **options)
-
-
-def accessible(page: Page) -> None:
-    """No serious or critical violation of WCAG 2 A and AA, by axe-core."""
-    rules = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]}}
-    found = axe_module.Axe().run(page, options=rules).response["violations"]
-    serious = [v for v in found if v["impact"] in ("serious", "critical")]
-    assert not serious, [(v["id"], [n["html"] for n in v["nodes"]][:3]) for v in serious]
-
-
-def make_sample(page: Page, name: str) -> None:
-    page.click(f"[data-sample={name}]")
-    page.click("#go")
-
-
-def test_from_a_sample_to_everything(page: Page, server: Server) -> None:
-    """Two clicks to the grid; then every tab, a download, and delete."""
-    accessible(page)
-    picture(page, "first")
-    make_sample(page, "robot")
-    expect(page.locator("#working")).to_be_visible()
-    expect(page.locator(".grid-picture")).to_be_visible(timeout=60_000)
-    expect(page.locator("#working")).to_be_hidden(timeout=60_000)
-    assert page.evaluate("document.querySelector('.grid-picture').naturalWidth") == 640
-    picture(page, "grid")
-    accessible(page)
-
-    page.click("#tab-Views")
-    expect(page.locator(".tiles li")).to_have_count(6)
-    accessible(page)
-    page.locator(".tiles button").first.click()
-    expect(page.locator("#large img")).to_be_visible()
-    page.keyboard.press("Escape")
-
-    page.click("#tab-Turn")
-    canvas = page.locator("canvas")
-    canvas.focus()
-    page.keyboard.press("Home")
-    expect(canvas).to_have_attribute("aria-valuenow", "0")
-    page.keyboard.press("ArrowRight")
-    expect(canvas).to_have_attribute("aria-valuenow", "10")
-    box = canvas.bounding_box()
-    before = canvas.screenshot()
-    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-    page.mouse.down()
-    page.mouse.move(box["x"] + box["width"] * 0.2, box["y"] + box["height"] / 2, steps=6)
-    page.mouse.up()
-    assert int(canvas.get_attribute("aria-valuenow")) > 60
-    assert canvas.screenshot() != before
-    page.mouse.move(0, 0)
-    accessible(page)
-    picture(page, "turn")
-
-    page.click("#tab-3D")
-    frame = page.frame_locator("iframe")
-    expect(frame.locator("canvas")).to_be_visible()
-    page.wait_for_timeout(1500)
-    shot = page.locator("iframe").screenshot()
-    assert len(shot) > 20_000, "the frame is empty"
-    picture(page, "3d")
-
-    page.click("#tab-Maps")
-    expect(page.locator(".maps figure")).to_have_count(4)
-    accessible(page)
-    picture(page, "maps")
-
-    page.click("#tab-Files")
-    with page.expect_download() as waiting:
-        page.click("text=transforms.json")
-    assert '"frames"' in waiting.value.path().read_text()
-
-    page.click("#tab-As-code")
-    for language in ("curl", "Python", "JavaScript", "PHP", "Node", "Java"):
-        page.select_option("#panel select", language)
-        expect(page.locator("#panel code")).to_contain_text(server.url)
-    accessible(page)
-
-    expect(page.locator("#gallery li")).to_have_count(1)
-    page.click("#gallery li >> text=Delete")
-    expect(page.locator("#past")).to_be_hidden()
-    assert httpx.get(server.url + "/v1/jobs").json()["jobs"] == []
-
-
-def test_a_file_that_is_no_picture(page: Page) -> None:
-    page.set_input_files("#file", files=[{"name": "notes.png", "mimeType": "image/png", "buffer": b"not a picture"}])
-    expect(page.locator("#drop-text")).to_contain_text("notes.png")
-    page.click("#go")
-    expect(page.locator("#problem")).to_contain_text("not a picture")
-    expect(page.locator("#go")).to_be_enabled()
-    accessible(page)
-    picture(page, "error")
-
-
-def test_cancel(page: Page) -> None:
-    page.click("summary")
-    expect(page.locator("[name=formats]")).to_have_count(len(FORMATS) - 5)  # those that are always made
-    page.check("[value=turntable-mp4]")
-    page.check("[value=turntable-gif]")
-    page.select_option("[name=rig]", "syncdreamer-16")
-    make_sample(page, "jug")
-    page.click("#cancel")
-    expect(page.locator("#working")).to_be_hidden()
-    expect(page.locator("#gallery")).to_contain_text("cancelled")
-
-
-def test_phone_and_dark(browser: Browser, server: Server) -> None:
-    for name, options in (
-        ("phone", {"viewport": {"width": 390, "height": 844}, "has_touch": True}),
-        ("dark", {"viewport": {"width": 1280, "height": 900}, "color_scheme": "dark"}),
-    ):
-        context = browser.new_context(**options)
-        page = context.new_page()
-        page.goto(server.url)
-        make_sample(page, "toadstool")
-        expect(page.locator("#tab-Turn")).to_be_visible(timeout=60_000)
-        expect(page.locator("#working")).to_be_hidden(timeout=60_000)
-        wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-        assert wide <= 0, "the page scrolls sideways"
         accessible(page)
-        picture(page, name, full_page=name == "phone")
-        context.close()
+        reach("[data-sample=robot]")
+        page.keyboard.press("Enter")
+        expect(page.locator("#go")).to_be_enabled()
+        reach("#go")
+        page.keyboard.press("Enter")
+        page.wait_for_url("**/#job/*")
+        finished(page)
+        reach("#download")
+        page.keyboard.press("Escape")
+        reach(".cell")
+        page.keyboard.press("ArrowRight")
+        page.keyboard.press("Enter")
+        expect(page.locator("#large")).to_contain_text("View 2 of 6")
+        page.keyboard.press("Escape")
+        reach(".poster")
+        page.keyboard.press("Enter")
+        expect(page.locator(".viewer canvas")).to_be_focused()
+        page.keyboard.press("Home")
+        page.locator("#skip, .skip").first.focus()
+        page.keyboard.press("Enter")
+        reach("#download")
+        page.keyboard.press("Enter")
+        reach("#download-menu a[download='object.glb']")
+        with page.expect_download() as waiting:
+            page.keyboard.press("Enter")
+        assert waiting.value.path().read_bytes()[:4] == b"glTF"
 
 
-def test_a_server_with_keys_asks_for_one(browser: Browser, tmp_path: Path) -> None:
-    with running(tmp_path) as server:
+def test_two_clicks_from_a_sample_to_a_grid(browser: Browser, server: HeldServer) -> None:  # noqa: F811
+    """While it works there is a skeleton with the time that has passed; every state is accessible, light and dark."""
+    for theme in ("light", "dark"):
+        with opened(browser, server.url, color_scheme=theme) as page, server.held("start") as release:
+            make_sample(page, "toadstool")
+            expect(page.locator("#skeleton")).to_be_visible()
+            expect(page.locator("#elapsed")).to_have_text(re.compile(r"\d+ s"))
+            accessible(page)
+            release()
+            expect(page.locator(".cell")).to_have_count(6)
+            expect(page.locator("#skeleton")).to_be_hidden()
+            finished(page)
+            accessible(page)
+
+
+def test_the_theme_is_switched_and_kept(browser: Browser, server: HeldServer) -> None:  # noqa: F811
+    with opened(browser, server.url, color_scheme="light") as page:
+
+        def ground() -> str:
+            colour: str = page.evaluate("getComputedStyle(document.body).backgroundColor")
+            return colour
+
+        light = ground()
+        page.select_option("#theme", "dark")
+        dark = ground()
+        assert dark != light
+        accessible(page)
+        page.click("text=Guide")
+        expect(page.locator("#hidden")).to_be_visible()
+        assert ground() == dark
+        assert page.input_value("#theme") == "dark"
+        accessible(page)
+        page.select_option("#theme", "")
+        assert ground() == light
+        for link in page.locator("nav a, article a").all():
+            assert httpx.get(server.url + link.get_attribute("href")).status_code == 200
+
+
+def test_how_good_hidden_sides_are_is_said(browser: Browser, server: HeldServer) -> None:  # noqa: F811
+    with opened(browser, server.url) as page:
+        expect(page.locator("#form")).to_contain_text("what it hides is a guess")
+        page.click("text=How good is it?")
+        expect(page.locator("article")).to_contain_text("the mean of 68 objects")
+
+
+def test_a_server_with_keys_asks_for_one(browser: Browser, tmp_path: Path) -> None:  # noqa: F811
+    with running(tmp_path) as server:  # noqa: F811
         key = server.cli("keys", "create", "me")
-        page = browser.new_page()
+        context = browser.new_context()
+        context.set_default_timeout(PATIENCE)
+        page = context.new_page()
         page.goto(server.url)
         expect(page.locator("#key-dialog")).to_be_visible()
         accessible(page)
         page.fill("#key", re.search(r"ov_[\w-]+", key)[0])
         page.click("text=Save")
         make_sample(page, "rocket")
-        expect(page.locator(".grid-picture")).to_be_visible(timeout=60_000)
-        page.close()
+        expect(page.locator(".cell")).to_have_count(6)
+        finished(page)
+        context.close()
 
 
-def test_weight_and_policy(server: Server) -> None:
+def test_weight_and_policy(browser: Browser, server: HeldServer) -> None:  # noqa: F811
     """All that a first visit loads is at most 150 kB, and nothing in it is inline or from elsewhere."""
     answer = httpx.get(server.url)
     policy = answer.headers["content-security-policy"]
     assert "default-src 'none'" in policy
     assert "unsafe" not in policy
-    loaded = [*WEB.glob("*.*"), *(WEB / "samples").iterdir()]
-    assert sum(path.stat().st_size for path in loaded) <= 150_000
-    sources = re.findall(r'(?:src|href)="([^"]+)"', answer.text)
-    assert all(source.startswith(("/", "#")) for source in sources)
-    assert not re.search(r"<script(?![^>]*src=)|\son\w+=|style=", answer.text)
+    loaded: dict[str, int] = {}
+    with opened(browser, server.url) as page:
+        page.on("response", lambda got: loaded.update({got.url: len(got.body())}))
+        page.reload(wait_until="networkidle")
+    weight = sum(size for url, size in loaded.items() if "/v1/" not in url and "/thumbnails/" not in url)
+    assert any(url.endswith("example.webp") for url in loaded)
+    assert 50_000 < weight <= 150_000, loaded
+    for path in WEB.glob("*.html"):
+        text = path.read_text()
+        sources = re.findall(r'(?:src|href|srcset)="([^"]+)"', text)
+        assert all(source.startswith(("/", "#")) for source in sources)
+        assert not re.search(r"<script(?![^>]*src=)|\son\w+=|style=", text)
     assert httpx.get(server.url + "/web/../app.py").status_code == 404
     assert httpx.get(server.url + "/web/%2e%2e/app.py").status_code == 404
-    assert httpx.get(server.url + "/viewer/" + "0" * 36).status_code == 404
+    for missing in ("/models/", "/thumbnails/"):
+        assert httpx.get(server.url + missing + "0" * 36).status_code == 404
+        assert httpx.get(server.url + missing + "..%2f..").status_code == 404

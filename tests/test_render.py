@@ -106,3 +106,51 @@ def test_unknown_renderers_are_refused() -> None:
 
     with pytest.raises(InvalidRequest):
         make_caster(np.zeros((3, 3), np.float32), np.zeros((1, 3), np.int32), "opengl")
+
+
+def test_a_ball_seen_by_parallel_rays(backend: str) -> None:
+    """It looks as large as it is, wherever the camera stands."""
+    mesh, caster = ball(backend)
+    vertices, faces = mesh.vertices.astype(np.float32), mesh.faces.astype(np.int32)
+    for distance in (0.9, 3.0):
+        camera = Camera(35, 20, distance, projection="orthographic", scale=1.25)
+        view = render(
+            vertices,
+            faces,
+            mesh.vertex_normals.astype(np.float32),
+            caster,
+            lambda hits, points: points + 0.5,
+            camera,
+            96,
+        )
+        alpha = np.asarray(view.image)[..., 3] / 255
+        assert alpha.sum() == pytest.approx(np.pi * (0.5 / 1.25 * 96) ** 2, rel=0.01)
+        assert view.depth is not None
+        assert view.depth[48, 48] == pytest.approx(distance - 0.5, abs=5e-3)
+
+
+@pytest.mark.skipif(not HAS_EMBREE, reason="LOUD: nothing to compare with, embreex has no wheel for this platform")
+def test_both_renderers_agree_on_parallel_rays() -> None:
+    mesh = trimesh.creation.torus(0.35, 0.12)
+    camera = Camera(40, 33, 2.0, projection="orthographic", scale=1.0)
+    rotation = camera.rotation.astype(np.float32)
+    places = np.random.default_rng(2).uniform(-0.5, 0.5, (20000, 2)).astype(np.float32)
+    starts = (camera.position + places @ rotation[:, :2].T).astype(np.float32)
+    rays = np.tile(rotation[:, 2] * np.float32(0.5), (len(starts), 1))
+    embree, plain = (
+        make_caster(mesh.vertices.astype(np.float32), mesh.faces.astype(np.int32), b).cast(starts, rays)
+        for b in ("embree", "numpy")
+    )
+    same = (embree.face >= 0) == (plain.face >= 0)
+    assert same.mean() > 0.999
+    both = (embree.face >= 0) & (plain.face >= 0)
+    assert both.sum() > 4000
+    assert np.abs(embree.distance[both] - plain.distance[both]).max() < 1e-3
+    equal = both & (embree.face == plain.face)
+    assert np.abs(embree.u[equal] - plain.u[equal]).max() < 1e-3
+
+
+def test_rays_that_are_neither_are_refused() -> None:
+    _, caster = ball("numpy")
+    with pytest.raises(ValueError, match="parallel"):
+        caster.cast(np.float32([[0, 0, 2], [0.1, 0, 2]]), np.float32([[0, 0, -1], [0.1, 0, -1]]))

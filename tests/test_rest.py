@@ -55,6 +55,29 @@ def test_prefer_wait_answers_with_the_result(server: Server) -> None:
     assert answer.json()["status"] == "success"
 
 
+def test_cameras_with_and_without_perspective(server: Server) -> None:
+    """Each is told with the numbers that count for it; files for pinholes are left out, or refused by name."""
+    flat = {"azimuth": 90, "projection": "orthographic", "scale": 1.1}
+    body = SMALL | {"engine": "inflate", "cameras": [flat, {"azimuth": 90}], "formats": ["views"]}
+    done = httpx.post(server.url + "/v1/views", json=body, headers={"Prefer": "wait=30"}, timeout=60).json()
+    files = {f["name"]: f for f in done["files"]}
+    assert files["view-000.png"]["camera"].keys() == {"azimuth", "elevation", "distance", "projection", "scale"}
+    assert files["view-000.png"]["camera"]["scale"] == 1.1
+    assert files["view-001.png"]["camera"].keys() == {"azimuth", "elevation", "distance", "fov"}
+    assert "transforms.json" not in files
+    asked = httpx.get(f"{server.url}/v1/jobs/{done['id']}/request").json()
+    assert asked["cameras"] == [flat | {"elevation": 0}, {"azimuth": 90, "elevation": 0, "fov": 30}]
+    for wrong in (flat | {"projection": "isometric"}, {"azimuth": 0, "scale": 2}, flat | {"scale": 0}):
+        refused = httpx.post(server.url + "/v1/views", json=body | {"cameras": [wrong]})
+        assert refused.status_code == 422, refused.text
+        assert any(name.startswith("cameras") for name in refused.json()["errors"])
+    colmap = body | {"formats": ["colmap"]}
+    failed = httpx.post(server.url + "/v1/views", json=colmap, headers={"Prefer": "wait=30"}, timeout=60).json()
+    assert failed["status"] == "failed"
+    assert "orthographic" in failed["error"]["message"]
+    assert httpx.post(server.url + "/v1/views", json=SMALL | {"rig": "mvadapter-6"}).status_code == 202
+
+
 def test_problems(server: Server) -> None:
     wrong = httpx.post(server.url + "/v1/views", json={"width": 1, "rig": 5})
     assert wrong.status_code == 422
@@ -143,9 +166,9 @@ def test_uploads_engines_and_operations(server: Server) -> None:
     assert engines["lift"]["ready"]
     assert httpx.get(server.url + "/healthz").text == httpx.get(server.url + "/readyz").text == "ok"
     metrics = httpx.get(server.url + "/metrics").text
-    assert 'orbitview_jobs_total{engine="lift",status="success"}' in metrics
+    assert 'orbitview_jobs_total{engine="lift",operation="views",status="success"}' in metrics
     assert "orbitview_run_seconds_bucket" in metrics
-    assert 'orbitview_stage_seconds_count{engine="lift",stage="render"}' in metrics
+    assert 'orbitview_stage_seconds_count{engine="lift",operation="views",stage="render"}' in metrics
     again = httpx.get(server.url + "/metrics").text
     counted = [line for line in metrics.splitlines() if line.startswith("orbitview_run_seconds_count")]
     assert counted == [line for line in again.splitlines() if line.startswith("orbitview_run_seconds_count")]

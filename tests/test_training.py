@@ -202,19 +202,19 @@ def test_training_improves_resumes_and_ships(parts: Path, tmp_path: Path) -> Non
         "--every",
         "1000",
         "--threads",
-        "2",
+        "1",
         "--warm",
         "5",
     )
-    for samples in (4, 48, 4):  # each run ends with a line in the log, and the next takes it up
+    for samples in (4, 20):  # each run ends with a line in the log, and the next takes it up
         run("training.train", *common, "--samples", str(samples), "--outlines", "0.9")
     log = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
-    assert log[0]["samples"] < log[1]["samples"] < log[2]["samples"]
+    assert log[0]["samples"] < log[1]["samples"]
     assert log[1]["train"]["camera"] < log[0]["train"]["camera"], "the easiest thing to learn"
     weights = tmp_path / "lift.onnx"
     told = json.loads(run("training.export", tmp_path / "run", weights).splitlines()[-1])
     assert told["megabytes"] < 40
-    assert told["samples"] == log[2]["samples"]
+    assert told["samples"] == log[1]["samples"]
 
     from conftest import make_figure
 
@@ -239,7 +239,7 @@ def test_the_matte_network_learns_and_ships(tmp_path: Path, monkeypatch: pytest.
     from training.matte_data import matte_sample
     from training.shapes import random_solid
 
-    for name, seeds in (("matte", range(12)), ("matteval", range(50, 54))):
+    for name, seeds in (("matte", range(6)), ("matteval", range(50, 51))):
         writer = ShardWriter(tmp_path, name)
         for seed in seeds:
             rng = np.random.default_rng(seed)
@@ -252,15 +252,21 @@ def test_the_matte_network_learns_and_ships(tmp_path: Path, monkeypatch: pytest.
     for seed in range(12):
         noise = np.random.default_rng(seed).integers(0, 255, (6, 6, 3), dtype=np.uint8)
         Image.fromarray(noise).resize((300, 300)).save(backgrounds / f"{seed}.jpg")
-    for samples in (4, 12, 4):
+    for samples in (2, 4):
         run(
             *("training.matte", tmp_path, backgrounds, tmp_path / "run", "--rate", "1e-3"),
-            *("--samples", str(samples), "--batch", "2", "--decay", "0.1", "--threads", "2"),
+            *("--samples", str(samples), "--batch", "2", "--decay", "0.1", "--threads", "1"),
         )
     log = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
-    assert [line["samples"] for line in log] == [4, 16, 20]  # each run takes up the last one
+    assert [line["samples"] for line in log] == [2, 6]  # each run takes up the last one
     assert all(np.isfinite(line["train"]).all() for line in log)
-    run("training.matte_export", tmp_path / "run" / "last.pt", tmp_path / "matte.onnx")
+    run("training.matte_export", tmp_path / "run", tmp_path / "matte.onnx")
+    kept = (tmp_path / "run", tmp_path / "same.onnx", "--published", tmp_path / "run", "--share", "0.5")
+    run("training.matte_export", *kept)  # half way from itself to itself
+    from training.weights import read_weights
+
+    same, whole = (read_weights(tmp_path / name) for name in ("same.onnx", "matte.onnx"))
+    assert all((same[name] == value).all() for name, value in whole.items())
     from orbitview.images import finder
 
     monkeypatch.setattr(finder, "WEIGHTS", tmp_path / "matte.onnx")

@@ -13,7 +13,7 @@ torch = pytest.importorskip("torch", reason="LOUD: torch is not installed, Tripo
 import orbitview  # noqa: E402
 from orbitview.engines.triposr import engine as engine_module  # noqa: E402
 from orbitview.engines.triposr import model as triposr  # noqa: E402
-from orbitview.engines.weights import WARM  # noqa: E402
+from orbitview.engines.warm import WARM  # noqa: E402
 
 
 def published() -> dict[str, tuple[int, ...]]:
@@ -192,3 +192,33 @@ def test_a_checkpoint_with_code_in_it_is_refused(tmp_path: Path) -> None:
     torch.save({"weights": Evil()}, tmp_path / "model.ckpt")
     with pytest.raises(pickle.UnpicklingError):
         triposr.load(tmp_path)
+
+
+@pytest.mark.parametrize("size", [(100, 60), (61, 203), (900, 700), (1, 1), (40, 1)])
+def test_the_picture_is_framed_as_published(size: tuple[int, int]) -> None:
+    """The published program, step by step as its documentation has it, on a soft-edged object of that size."""
+    from PIL import Image
+
+    from orbitview.engines.triposr.framing import framed
+
+    wide, high = size
+    rng = np.random.default_rng(wide)
+    picture = np.zeros((high + 30, wide + 50, 4), np.uint8)
+    picture[..., :3] = rng.integers(0, 256, picture[..., :3].shape)
+    alpha = np.clip(rng.normal(200, 80, (high, wide)), 0, 255).astype(np.uint8)
+    alpha[0, 0] = alpha[-1, -1] = 1  # so faint that nothing else counts it as there
+    picture[10 : 10 + high, 20 : 20 + wide, 3] = alpha
+    rows, columns = np.where(picture[..., 3] > 0)
+    crop = picture[rows.min() : max(rows.max(), rows.min() + 1), columns.min() : max(columns.max(), columns.min() + 1)]
+    for ratio in (1.0, 0.85):  # a square around it, then the margin
+        side = int(max(crop.shape[:2]) / ratio)
+        before = [(side - n) // 2 for n in crop.shape[:2]]
+        crop = np.pad(crop, [*((b, side - n - b) for b, n in zip(before, crop.shape[:2], strict=True)), (0, 0)])
+    colour, opaque = crop[..., :3].astype(np.float32) / 255, crop[..., 3:].astype(np.float32) / 255
+    flat = Image.fromarray(((colour * opaque + (1 - opaque) * 0.5) * 255.0).astype(np.uint8))
+    wanted = torch.nn.functional.interpolate(
+        torch.from_numpy(np.array(flat)).float().permute(2, 0, 1)[None] / 255,
+        (64, 64), mode="bilinear", align_corners=False, antialias=True,
+    )  # fmt: skip
+    got = framed(Image.fromarray(picture), 64)
+    assert float((got - wanted[0]).abs().max()) < 0.5 / 255

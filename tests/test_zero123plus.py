@@ -14,7 +14,7 @@ pytest.importorskip("diffusers", reason="LOUD: diffusers is not installed, Zero1
 pytest.importorskip("transformers", reason="LOUD: transformers is not installed, Zero123++ is not tested")
 
 import orbitview  # noqa: E402
-from orbitview.engines.weights import WARM  # noqa: E402
+from orbitview.engines.warm import WARM  # noqa: E402
 from orbitview.engines.zero123plus import pipeline  # noqa: E402
 from orbitview.engines.zero123plus.noise import GivenNoise, SeededNoise  # noqa: E402
 
@@ -163,7 +163,7 @@ def test_a_batch_equals_single_runs(parts: pipeline.Parts, picture: Image.Image)
     together = pipeline.run(parts, [picture, other], SeededNoise([1, 2]), prompts=["a", "b"], steps=3, **SMALL)
     for index, (one, prompt) in enumerate(((picture, "a"), (other, "b"))):
         alone = pipeline.run(parts, [one], SeededNoise([index + 1]), prompts=[prompt], steps=3, **SMALL)
-        assert torch.allclose(together[index], alone[0], atol=1e-4)
+        assert torch.allclose(together[index], alone[0], rtol=1e-3, atol=1e-3)
 
 
 def test_guidance_of_one_runs_without_the_empty_half(parts: pipeline.Parts, picture: Image.Image) -> None:
@@ -226,7 +226,7 @@ def test_cancel_at_a_step() -> None:
 
 
 def test_warm_models_give_way() -> None:
-    from orbitview.engines.weights import WarmModels
+    from orbitview.engines.warm import WarmModels
 
     loads: list[str] = []
     warm = WarmModels(lambda: 10.0)
@@ -237,3 +237,242 @@ def test_warm_models_give_way() -> None:
     for name, size in (("a", 4), ("b", 5), ("a", 4), ("c", 6), ("a", 4), ("b", 5)):
         get(name, size)
     assert loads == ["a", "b", "c", "b"]
+
+
+def test_a_recorded_step_serves_other_runs(parts: pipeline.Parts, picture: Image.Image) -> None:
+    """What a GPU replays is a step on the first run's tensors, so a later run's have to come there."""
+    from types import SimpleNamespace
+
+    from orbitview.engines.zero123plus.graphs import Graphs
+
+    class OnTheCpu(Graphs):
+        def _record(self, state, step):  # type: ignore[no-untyped-def]
+            step(state)  # the warm-up spoils the state, as it does there
+            return SimpleNamespace(replay=lambda: step(state))
+
+    graphs, sizes = OnTheCpu(), (96, 64)
+    with torch.inference_mode():
+        for seeds in ([1], [2], [3, 4], [5]):
+            pictures = [picture] * len(seeds)
+            begun = pipeline._prepare(parts, pictures, SeededNoise(seeds), None, None, 2, 4.0, sizes)
+            replay = graphs.prepare(begun, lambda state: pipeline._step(parts, state))
+            assert replay is not None
+            for _ in range(2):
+                replay[1]()
+            plain = pipeline.run(parts, pictures, SeededNoise(seeds), steps=2, **SMALL)
+            assert torch.equal(replay[0].sample, plain)
+    assert len(graphs._kept) == 2
+
+
+def test_the_benchmark_needs_neither_this_package_installed_nor_its_other_parts() -> None:
+    """Where a GPU is lent, there is little more than torch."""
+    import subprocess
+    import sys
+
+    code = """
+import sys
+class Absent:
+    def find_spec(self, name, *_):
+        if name.partition(".")[0] in {
+            "trimesh", "embreex", "pydantic", "pydantic_settings", "onnxruntime", "av", "dbos", "structlog", "fastapi",
+            "sqlalchemy", "manifold3d", "xatlas", "obstore", "prometheus_client", "fast_simplification",
+        }:
+            raise ImportError(f"{name} is absent there")
+import importlib.metadata
+real = importlib.metadata.version
+def version(name):
+    if name == "orbitview":
+        raise importlib.metadata.PackageNotFoundError(name)
+    return real(name)
+importlib.metadata.version = version
+sys.meta_path.insert(0, Absent())
+sys.argv = ["bench.gpu", "--help"]
+import bench.gpu
+bench.gpu.main()
+"""
+    root = Path(__file__).parent.parent
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, timeout=120,
+        env={"PYTHONPATH": str(root / "src"), "PATH": "/usr/bin:/bin"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "--minutes" in done.stdout
+
+
+@pytest.mark.usefixtures("installed")
+def test_many_requests_run_in_a_few_sizes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 8, 4, 2 and 1, so that compiled graphs are used again; each request gets its own views, in order."""
+    from orbitview.engines.base import EngineRequest
+    from orbitview.engines.registry import load_engine
+
+    sizes: list[int] = []
+
+    def run(parts, pictures, noise, *, steps, **_):  # type: ignore[no-untyped-def]
+        sizes.append(len(pictures))
+        return torch.full((len(pictures), 4, 120, 80), float(steps))
+
+    monkeypatch.setattr(pipeline, "run", run)
+    grey = Image.new("RGB", (640, 960), (127, 127, 127))
+    monkeypatch.setattr(pipeline, "decode", lambda parts, latents: [grey] * len(latents))
+    requests = [
+        EngineRequest(make_figure(), [], steps=5 if n % 2 else 6, options={"keep_grey": True}) for n in range(15)
+    ]
+    shares: list[float] = []
+    made = load_engine("zero123plus").generate(requests, lambda share, stage: shares.append(share))
+    assert sizes == [8, 4, 2, 1]
+    assert [views.meta["steps"] for views in made] == [5 if n % 2 else 6 for n in range(15)]
+    assert shares == sorted(shares)
+    assert shares[-1] == 1
+
+
+@pytest.mark.usefixtures("installed")
+@pytest.mark.parametrize(
+    ("steps", "guidance", "field"),
+    [
+        (0, None, "num_inference_steps"),
+        (-3, None, "num_inference_steps"),
+        ("5", None, "num_inference_steps"),
+        (True, None, "num_inference_steps"),
+        (2, float("nan"), "guidance_scale"),
+        (2, "much", "guidance_scale"),
+    ],
+)
+def test_impossible_numbers_are_refused(steps: object, guidance: object, field: str) -> None:
+    from orbitview.engines.base import EngineRequest
+    from orbitview.engines.registry import load_engine
+
+    request = EngineRequest(make_figure(), [], steps=steps, guidance=guidance)  # type: ignore[arg-type]
+    for ask in (
+        lambda: load_engine("zero123plus").generate([request]),
+        lambda: orbitview.generate(
+            make_figure(),
+            engine="zero123plus",
+            num_inference_steps=steps,
+            guidance_scale=guidance,  # type: ignore[arg-type]
+        ),
+    ):
+        with pytest.raises(orbitview.InvalidRequest) as caught:
+            ask()
+        assert caught.value.field == field
+
+
+@pytest.mark.parametrize(("name", "fill"), [("zero123plus", 0.85), ("zero123plus-v1.1", 0.75)])
+def test_the_object_fills_what_was_published(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, fill: float
+) -> None:
+    (tmp_path / name).symlink_to(folder)
+    monkeypatch.setenv("ORBITVIEW_WEIGHTS_DIR", str(tmp_path))
+    WARM.clear()
+    seen: list[Image.Image] = []
+
+    def run(parts, pictures, noise, **_):  # type: ignore[no-untyped-def]
+        seen.extend(pictures)
+        raise orbitview.Cancelled("seen")
+
+    monkeypatch.setattr(pipeline, "run", run)
+    with pytest.raises(orbitview.Cancelled):
+        orbitview.generate(make_figure(400), engine=name)
+    there = np.abs(np.asarray(seen[0], np.int16) - 127).max(2) > 12
+    high, wide = (np.ptp(np.nonzero(there)[axis]) + 1 for axis in (0, 1))
+    assert max(high, wide) / seen[0].width == pytest.approx(fill, abs=0.01)
+
+
+@pytest.mark.usefixtures("installed")
+def test_half_precision_on_a_cpu_is_said_and_not_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setenv("ORBITVIEW_PRECISION", "float16")
+    with pytest.raises(orbitview.EngineUnavailable, match="float16 needs a GPU") as caught:
+        orbitview.generate(make_figure(), engine="zero123plus", num_inference_steps=1)
+    assert "ORBITVIEW_PRECISION" in caught.value.hint
+
+
+def test_where_networks_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    from orbitview.engines.devices import best_device, chosen_precision
+
+    monkeypatch.delenv("ORBITVIEW_PRECISION", raising=False)
+    for cuda, mps, device in ((True, False, "cuda"), (True, True, "cuda"), (False, True, "mps"), (False, False, "cpu")):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda cuda=cuda: cuda)
+        monkeypatch.setattr(torch.backends.mps, "is_available", lambda mps=mps: mps)
+        assert best_device() == device
+        assert chosen_precision(device) == (torch.float32 if device == "cpu" else torch.float16)
+
+
+def test_compiling_leaves_room_for_the_buckets(folder: Path) -> None:
+    """Two passes, with and without guidance, for each size of a batch; beyond torch's limit it would run uncompiled."""
+    parts = pipeline.load_parts(folder)
+    pipeline.compile_unet(parts)
+    assert torch._dynamo.config.recompile_limit >= 2 * 2 * 4
+
+
+def test_models_give_way_before_the_next_is_loaded() -> None:
+    """By the size of its files: memory never holds both."""
+    from orbitview.engines.warm import WarmModels
+
+    alive: list[str] = []
+
+    class Model:
+        def __init__(self, name: str) -> None:
+            self.name = name
+            assert sum({"a": 4, "b": 5, "c": 6}[n] for n in [*alive, name]) <= 10
+            alive.append(name)
+
+        def __del__(self) -> None:
+            alive.remove(self.name)
+
+    warm = WarmModels(lambda: 10.0)
+    sizes = {"a": 4.0, "b": 5.0, "c": 6.0}
+    for name in ("a", "b", "c", "b", "a", "c"):
+        warm.get(name, lambda name=name: Model(name), lambda _, name=name: sizes[name], lambda name=name: sizes[name])
+    assert alive == ["a", "c"]
+    warm.clear()
+    assert not alive
+
+
+def test_a_warm_model_can_be_had_while_another_loads() -> None:
+    import threading
+
+    from orbitview.engines.warm import WarmModels
+
+    warm, begun, go_on, loads = WarmModels(lambda: 10.0), threading.Event(), threading.Event(), []
+
+    def slow() -> str:
+        loads.append("slow")
+        begun.set()
+        assert go_on.wait(30)
+        return "slow"
+
+    warm.get("quick", lambda: "quick", lambda _: 1)
+    threads = [threading.Thread(target=lambda: warm.get("slow", slow, lambda _: 1), daemon=True) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    assert begun.wait(30)
+    got: list[str] = []
+    asking = threading.Thread(target=lambda: got.append(warm.get("quick", lambda: "again", lambda _: 1)), daemon=True)
+    asking.start()
+    asking.join(30)
+    assert got == ["quick"]
+    go_on.set()
+    for thread in threads:
+        thread.join(30)
+    assert loads == ["slow"]  # two who want the same wait for one load
+
+    def fails() -> str:
+        raise RuntimeError("no memory")
+
+    with pytest.raises(RuntimeError):
+        warm.get("other", fails, lambda _: 1)
+    assert warm.get("other", lambda: "other", lambda _: 1) == "other"
+
+
+def test_runs_in_two_threads_do_not_disturb_each_other(parts: pipeline.Parts, picture: Image.Image) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    def one(seed: int) -> torch.Tensor:
+        return pipeline.run(parts, [picture], SeededNoise([seed]), steps=2, **SMALL)
+
+    alone = [one(seed) for seed in (1, 2)]
+    with ThreadPoolExecutor(2) as pool:
+        together = list(pool.map(one, (1, 2)))
+    assert (alone[0] - alone[1]).abs().max() > 0.1
+    for a, b in zip(alone, together, strict=True):  # another thread may sum in another order
+        torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-3)

@@ -16,7 +16,6 @@ import numpy as np
 from PIL import Image
 
 from orbitview.cameras import Camera
-from orbitview.render import Hits
 
 from .objects import Solid, is_validation, load_glb
 from .shapes import random_solid
@@ -108,7 +107,7 @@ def shaded(solid: Solid, camera: Camera, rays: np.ndarray, light: Light) -> np.n
     """(N, 4) what rays (N, 3) from the camera see: straight colours, and 0 or 1."""
     hits = solid.caster.cast(camera.position.astype(np.float32), rays)
     met = hits.face >= 0
-    seen = Hits(hits.face[met], hits.u[met], hits.v[met], hits.distance[met])
+    seen = hits.take(met)
     view = rays[met] / np.linalg.norm(rays[met], axis=1, keepdims=True)
     picture = np.zeros((len(rays), 4), np.float32)
     picture[met, :3] = light.shade(*solid.surface(seen, view), view)

@@ -13,7 +13,6 @@ import numpy as np
 from PIL import Image
 
 from orbitview.cameras import Camera
-from orbitview.render import Hits
 
 from .objects import Solid, is_validation, load_glb
 
@@ -26,7 +25,7 @@ def flat_picture(solid: Solid, camera: Camera, size: int, lamp: np.ndarray) -> I
     rays = (local @ camera.rotation.T).astype(np.float32)
     hits = solid.caster.cast(camera.position.astype(np.float32), rays)
     met = hits.face >= 0
-    albedo, normal = solid.surface(Hits(hits.face[met], hits.u[met], hits.v[met], hits.distance[met]), rays[met])
+    albedo, normal = solid.surface(hits.take(met), rays[met])
     picture = np.zeros((fine * fine, 4), np.float32)
     picture[met, :3] = np.clip(albedo * (0.7 + 0.4 * np.maximum(normal @ lamp, 0))[:, None], 0, 1)
     picture[met, 3] = 1

@@ -10,6 +10,7 @@ before this run (Hinton et al. 2015, "Distilling the Knowledge in a Neural Netwo
 from __future__ import annotations
 
 import argparse
+import math
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,12 +21,13 @@ import torch
 from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
+from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
-from .matte_data import SHADE, SIDE
 from .running import Running, adamw
 from .schedule import Schedule, prepared, run_arguments
 from .shards import Packed
-from .u2net import MEAN, SPREAD, MatteNetwork
+from .u2net import MEAN, SIDE, SPREAD, MatteNetwork
+from .weights import write_weights
 
 
 def smooth_noise(rng: np.random.Generator, side: int, cells: int) -> np.ndarray:
@@ -82,7 +84,8 @@ class Composites(Packed):
     def sample(self, i: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Photograph (3, SIDE, SIDE) in [-1, 1] and alpha (1, SIDE, SIDE)."""
         rgba, (darkened, _), camera = self.parts(i)
-        dark = np.frombuffer(zlib.decompress(darkened), np.uint8).reshape(SHADE, SHADE).astype(np.float32) / 255
+        dark = np.frombuffer(zlib.decompress(darkened), np.uint8).astype(np.float32) / 255
+        dark = dark.reshape(math.isqrt(dark.size), -1)
         colour, alpha = rgba[..., :3], rgba[..., 3:]
         if rng.random() < 0.5:
             colour = colour[..., rng.permutation(3)]
@@ -109,8 +112,8 @@ class Composites(Packed):
         return ready, np.ascontiguousarray(alpha.transpose(2, 0, 1), np.float32)
 
     def batches(self, size: int, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Endless shuffled batches."""
-        rng = np.random.default_rng(seed)
+        """Endless shuffled batches, smaller where there are fewer objects."""
+        rng, size = np.random.default_rng(seed), min(size, len(self))
         while True:
             order = rng.permutation(len(self))
             for start in range(0, len(order) - size + 1, size):
@@ -126,19 +129,17 @@ class Held:
         folders: of JPEG and PNG files; transparent ones are put before an even ground.
     """
 
-    def __init__(self, folders: list[Path], seed: int) -> None:
+    def __init__(self, folders: list[Path]) -> None:
         paths = sorted(p for folder in folders for p in folder.iterdir() if p.suffix in (".jpg", ".png"))
         self.pictures = [Image.open(p).convert("RGBA") for p in paths]
         for picture in self.pictures:
             picture.thumbnail((3 * SIDE, 3 * SIDE))
-        self.rng = np.random.default_rng(seed)
 
-    def batch(self, size: int) -> Tensor:
+    def batch(self, size: int, rng: np.random.Generator) -> Tensor:
         """(size, 3, SIDE, SIDE) in [-1, 1]."""
-        return torch.from_numpy(np.stack([self._crop() for _ in range(size)]))
+        return torch.from_numpy(np.stack([self._crop(rng) for _ in range(size)]))
 
-    def _crop(self) -> np.ndarray:
-        rng = self.rng
+    def _crop(self, rng: np.random.Generator) -> np.ndarray:
         rgba = np.asarray(self.pictures[rng.integers(len(self.pictures))], np.float32)
         rows, columns = (slice((cut := int(n * rng.uniform(0, 0.15))), n - int(n * 0.15) + cut) for n in rgba.shape[:2])
         if rng.random() < 0.5:
@@ -152,11 +153,32 @@ class Held:
         return np.ascontiguousarray(picture.transpose(2, 0, 1), np.float32)
 
 
+class Batches(IterableDataset[tuple[Tensor, Tensor]]):
+    """Endless batches for a loader: (B + few, 3, SIDE, SIDE) photographs, the last ``few`` held, and (B, 1, …) alpha.
+
+    Args:
+        seed: of the run; each of a loader's processes adds its number.
+    """
+
+    def __init__(self, training: Composites, held: Held | None, size: int, few: int, seed: int) -> None:
+        self._training, self._held, self._size, self._few, self._seed = training, held, size, few, seed
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        worker = get_worker_info()
+        seed = self._seed + (100_000 * worker.id if worker else 0)
+        rng = np.random.default_rng((seed, 1))
+        for photograph, alpha in self._training.batches(self._size, seed):
+            if self._held:
+                photograph = torch.cat([photograph, self._held.batch(self._few, rng)])
+            yield photograph, alpha
+
+
 def as_seen(photograph: Tensor) -> Tensor:
     """(B, 3, S, S) in [-1, 1] as the network takes it: brightest value 1, ImageNet's mean and spread."""
     bright = photograph * 0.5 + 0.5
     bright = bright / bright.amax((1, 2, 3), keepdim=True).clamp(min=1e-3)
-    return (bright - torch.tensor(MEAN)[:, None, None]) / torch.tensor(SPREAD)[:, None, None]
+    mean, spread = (torch.tensor(v, device=bright.device)[:, None, None] for v in (MEAN, SPREAD))
+    return (bright - mean) / spread
 
 
 def losses(logits: Tensor, alpha: Tensor) -> tuple[Tensor, Tensor]:
@@ -182,14 +204,16 @@ def split_photographs(folder: Path) -> tuple[list[np.ndarray], list[np.ndarray]]
 
 
 @torch.no_grad()
-def validate(network: MatteNetwork, checking: Composites, most: int = 32) -> dict[str, float]:
+def validate(network: MatteNetwork, checking: Composites, batches: int = 2) -> dict[str, float]:
     """Loss and IoU on unseen families of objects before unseen photographs, always the same pictures."""
     network.eval()
+    device = next(network.parameters()).device
     found = [
-        losses(network(as_seen(p)), a) for (p, a), _ in zip(checking.batches(16, 7), range(most // 16), strict=False)
+        losses(network(as_seen(p.to(device))), a.to(device))
+        for (p, a), _ in zip(checking.batches(16, 7), range(batches), strict=False)
     ]
     network.train()
-    return {k: round(float(np.mean([f[i] for f in found])), 4) for i, k in enumerate(("loss", "iou"))}
+    return {k: round(float(np.mean([float(f[i]) for f in found])), 4) for i, k in enumerate(("loss", "iou"))}
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -200,6 +224,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--held", type=Path, nargs="+", default=[], help="folders of pictures that are no composites")
     parser.add_argument("--share", type=float, default=0.35, help="of each batch that is such pictures")
     parser.add_argument("--half", action="store_true", help="bfloat16")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--workers", type=int, default=0, help="processes that make pictures; 0: this one")
     run_arguments(parser, rate=1e-4, decay=0.5)
     options = parser.parse_args(arguments)
     if options.held and options.start is None:
@@ -215,27 +241,32 @@ def main(arguments: list[str] | None = None) -> None:
         if options.start is not None:
             network.load_published(options.start)
 
-    run = Running(options.run, MatteNetwork(), begin, optimiser_of, keep=0.998, buffers=True)
-    teacher = MatteNetwork().requires_grad_(False).to(memory_format=torch.channels_last)
+    device = torch.device(options.device)
+    run = Running(options.run, MatteNetwork(), begin, optimiser_of, keep=0.998, buffers=True, device=device)
+    teacher = MatteNetwork().requires_grad_(False)
     begin(teacher)
-    held = Held(options.held, seed=run.step + 1) if options.held else None
+    teacher = teacher.to(device, memory_format=torch.channels_last)
+    held = Held(options.held) if options.held else None
     few = max(1, round(options.batch * options.share)) if held else 0
+    made = Batches(training, held, options.batch - few, few, seed=run.step + 1)
+    loader = DataLoader(made, None, num_workers=options.workers, pin_memory=device.type == "cuda")
     schedule, recent = Schedule(options, warm=100), []
-    for photograph, alpha in training.batches(options.batch - few, seed=run.step + 1):
+    for pictures, alpha in loader:
         schedule.step(run.optimiser)
-        other = held.batch(few) if held else photograph[:0]
-        seen = as_seen(torch.cat([photograph, other])).contiguous(memory_format=torch.channels_last)
-        with torch.autocast("cpu", torch.bfloat16, enabled=options.half):
+        seen = as_seen(pictures.to(device, non_blocking=True)).contiguous(memory_format=torch.channels_last)
+        alpha = alpha.to(device, non_blocking=True)
+        with torch.autocast(device.type, torch.bfloat16, enabled=options.half):
             logits = run.network(seen).float()
-            said = torch.sigmoid(teacher(seen[len(photograph) :]).float()) if few else logits[:0]
-        loss, iou = losses(logits[: len(photograph)], alpha)
-        apart = F.binary_cross_entropy_with_logits(logits[len(photograph) :], said) if few else loss.detach() * 0
-        run.learn(loss + 2 * apart, len(photograph))
-        recent.append((float(loss.detach()), float(iou), float(apart.detach())))
+            said = torch.sigmoid(teacher(seen[len(alpha) :]).float()) if few else logits[:0]
+        loss, iou = losses(logits[: len(alpha)], alpha)
+        apart = F.binary_cross_entropy_with_logits(logits[len(alpha) :], said) if few else loss.detach() * 0
+        run.learn(loss + 2 * apart, len(alpha))
+        recent.append(torch.stack([loss.detach(), iou, apart.detach()]))
         if schedule.due:
-            means = [round(float(v), 4) for v in np.mean(recent, 0)]
+            means = [round(float(v), 4) for v in torch.stack(recent).mean(0)]
             schedule.log(run.samples, means, validate(run.average, checking))
             run.save()
+            write_weights(run.average, options.run, {"samples": run.samples})
             recent = []
         if schedule.ended:
             break

@@ -15,9 +15,8 @@ from orbitview.cameras import Camera
 
 from .data import Light, Sample, as_webp, averaged, pack_objects, shaded
 from .objects import Solid
+from .u2net import SIDE
 
-SIDE = 320
-"""Side of the stored pictures."""
 SHADE = SIDE // 2
 """Side of the stored shadows."""
 

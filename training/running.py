@@ -38,14 +38,15 @@ class Running(Generic[Network]):
         optimiser: Callable[[Network], Any],
         keep: float,
         buffers: bool = False,
+        device: torch.device | str = "cpu",
     ) -> None:
         self._last, self._keep, self._buffers = folder / "last.pt", keep, buffers
-        state = torch.load(self._last, weights_only=True) if self._last.exists() else None
+        state = torch.load(self._last, map_location="cpu", weights_only=True) if self._last.exists() else None
         if state is None:
             begin(network)
         else:
             network.load_state_dict(state["network"])
-        self.network = network.to(memory_format=torch.channels_last)
+        self.network = network.to(device, memory_format=torch.channels_last)
         self.average = copy.deepcopy(self.network).requires_grad_(False)
         self.optimiser = optimiser(self.network)
         self.step = self.samples = 0

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from orbitview.cameras import rig
 
-NAMES = ("zero123plus-v1.2", "zero123plus-v1.1", "sides-4", "orbit-8@20", "syncdreamer-16")
+NAMES = ("zero123plus-v1.2", "zero123plus-v1.1", "mvadapter-6", "sides-4", "orbit-8@20", "syncdreamer-16")
 
 
 def colour(elevation: float) -> str:

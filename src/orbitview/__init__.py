@@ -5,18 +5,22 @@
 >>> views.grid(640, 960).save("grid.png")            # doctest: +SKIP
 """
 
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from .api import generate
 from .cameras import RIGS, Camera, rig
 from .engines import engine_names, get_engine
 from .errors import Cancelled, EngineUnavailable, InvalidImage, InvalidRequest, OrbitviewError
-from .images import upscale
+from .images import cut_out, upscale
+from .lifting import lift_views
 from .many import generate_many
 from .views import View, ViewSet
 
-__version__ = version("orbitview")
+try:
+    __version__ = version("orbitview")
+except PackageNotFoundError:  # run from its sources, as on a borrowed GPU machine
+    __version__ = "0+sources"
 __all__ = [
     "RIGS",
     "AsyncClient",
@@ -29,10 +33,12 @@ __all__ = [
     "OrbitviewError",
     "View",
     "ViewSet",
+    "cut_out",
     "engine_names",
     "generate",
     "generate_many",
     "get_engine",
+    "lift_views",
     "rig",
     "upscale",
 ]

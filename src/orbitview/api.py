@@ -10,6 +10,7 @@ from typing import Any
 from .cameras import DEFAULT_RIG, CameraLike, rig
 from .checks import check_numbers, check_options, list_cameras
 from .engines import EngineRequest, Feature, OtherPicture, Progress, get_engine, no_progress
+from .engines.together import run_one
 from .errors import OrbitviewError
 from .images import CutOut, ImageInput, Matte, find_cut_out, load_image
 from .several import Told, told_pictures
@@ -47,9 +48,9 @@ def generate(
             with, for each, a camera, a number (its azimuth, relative to the first picture's), or None: what is
             left out is found by how well outlines and volumes agree.
         size: side of each view in pixels, 32 to 1024.
-        matte: ``"auto"``, ``"alpha"`` or ``"none"``, see :func:`orbitview.images.cut_out`.
+        matte: ``"auto"``, ``"alpha"`` or ``"none"``, see :func:`orbitview.cut_out`.
         seed: the same seed gives the same views; None draws one and reports it in ``meta``.
-        num_inference_steps: denoising steps of a diffusion engine, looks at the picture (one to six) of ``lift``;
+        num_inference_steps: denoising steps of a diffusion engine, looks at the picture (one or two) of ``lift``;
             engines without steps name it in ``meta["ignored"]``.
         guidance_scale: strength of the condition, likewise.
         prompt: what is wanted, likewise.
@@ -114,7 +115,7 @@ def generate(
         others=[OtherPicture(c.picture, t.azimuth, t.camera) for c, t in zip(cuts[1:], told[1:], strict=True)],
     )
     honour("seed", seed, "seed")
-    views = chosen.generate([request], progress)[0]
+    views = run_one(chosen, request, progress)
     views.cutout = cut.picture
     views.meta = {
         "engine": info.name,

@@ -36,6 +36,7 @@ from .commands.parameters import (
     Width,
     Zip,
 )
+from .commands.stills import cutout, upscale
 from .errors import EngineUnavailable, InvalidRequest, OrbitviewError
 from .install import how_to_install
 
@@ -72,7 +73,11 @@ def generate(
     ] = Path("orbitview-output"),
     rig: Annotated[str, typer.Option(help="Named cameras: " + ", ".join(RIGS) + ".")] = DEFAULT_RIG,
     camera: Annotated[
-        list[str] | None, typer.Option(help="One camera as azimuth,elevation[,distance[,fov]]; may be given again.")
+        list[str] | None,
+        typer.Option(
+            help="One camera as azimuth,elevation[,distance[,fov]] or azimuth,elevation,ortho[=scale]; "
+            "may be given again."
+        ),
     ] = None,
     size: Annotated[int, typer.Option(help="Side of each view in pixels.")] = 320,
     engine: Annotated[str, typer.Option(help="Engine name; see: orbitview engines.")] = "auto",
@@ -81,7 +86,7 @@ def generate(
         float | None, typer.Option(help="Of the input picture's camera in degrees, if you know it.")
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Same seed, same views.")] = None,
-    steps: Annotated[int | None, typer.Option(help="Denoising steps, or looks at the picture (lift: 1 to 6).")] = None,
+    steps: Annotated[int | None, typer.Option(help="Denoising steps, or looks at the picture (lift: 1 or 2).")] = None,
     guidance: Annotated[float | None, typer.Option(help="Guidance scale, for engines that take it.")] = None,
     prompt: Annotated[str | None, typer.Option(help="For engines that take one.")] = None,
     negative_prompt: Annotated[str | None, typer.Option(help="For engines that take one.")] = None,
@@ -183,24 +188,8 @@ def convert(
     )
 
 
-@app.command()
-def upscale(
-    images: Annotated[
-        list[str], typer.Argument(help="Pictures, folders of pictures, globs, or - for stdin.", metavar="IMAGE...")
-    ],
-    out: Annotated[
-        Path, typer.Option("--out", "-o", help="Folder for the results, NAME-x2.png each. - is stdout.")
-    ] = Path("orbitview-output"),
-    scale: Annotated[int, typer.Option(help="2, 3 or 4 times as many pixels a side.")] = 2,
-    model: Annotated[str, typer.Option(help="orbitview, or one of Real-ESRGAN's where it is installed.")] = "orbitview",
-    force: Annotated[bool, typer.Option("--force", help="Write over files that are there.")] = False,
-    as_json: AsJson = False,
-) -> None:
-    """Make pictures larger, transparency kept."""
-    from .commands.pictures import find_pictures
-    from .commands.upscale import upscale_pictures
-
-    upscale_pictures(find_pictures(images), out, scale=scale, model=model, force=force, as_json=as_json)
+app.command()(upscale)
+app.command()(cutout)
 
 
 @app.command()
@@ -234,6 +223,7 @@ def doctor() -> None:
     rows.append(part("3D print (stl, 3mf)", have("manifold3d"), "pip install manifold3d"))
     missing = upscale_ready("realesrgan-x4plus")
     rows.append(part("Real-ESRGAN", missing is None, missing or ""))
+    rows.append(part("alpha matting", have("pymatting"), how_to_install("matting")))
     rows.append(part("training", have("torch"), how_to_install("training") + "; only to train the embedded networks"))
     for name in engine_names():
         state = load_engine(name).readiness()

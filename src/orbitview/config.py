@@ -51,7 +51,10 @@ class Settings(BaseSettings):
     precision: Literal["auto", "float16", "bfloat16", "float32"] = Field(
         "auto", description="Of diffusion engines; auto: float16 on a GPU."
     )
-    compile: bool = Field(False, description="torch.compile for diffusion engines: slow first job, faster ones after.")
+    compile: bool = Field(False, description="torch.compile for zero123plus: slow first jobs, faster ones after.")
+    batch: int = Field(
+        8, ge=1, le=64, description="Jobs that run together on a GPU, for engines that can; those of all keys share."
+    )
     offload: bool = Field(False, description="Keep diffusion weights in main memory: slower, less GPU memory.")
     triposr_resolution: int = Field(256, ge=32, le=512, description="Cells along TripoSR's cube.")
     worker_timeout: float = Field(
@@ -60,6 +63,10 @@ class Settings(BaseSettings):
     webhook_secret: str = Field(
         "", description="whsec_…: signs webhooks of the open server (with keys, each key has its own)."
     )
+    metrics: Literal["key", "open", "off"] = Field(
+        "key", description="Who may read /metrics once keys exist: any key (read-only too), everybody or nobody."
+    )
+    docs: Literal["open", "off"] = Field("open", description="off: no /docs, /redoc and /openapi.json.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="Least severity that is logged."
     )

@@ -55,10 +55,15 @@ class _Reader(pickle.Unpickler):
         raise pickle.UnpicklingError(f"{module}.{name} is no part of a scene")
 
 
+def can_be_kept(views: ViewSet) -> bool:
+    """Not where the engine has no geometry, or is not ours: what could not be read again is not kept."""
+    return len(views) > 0 and type(views.scene).__name__ in _PARTS.get(type(views.scene).__module__, ())
+
+
 def pack_scene(views: ViewSet) -> bytes | None:
-    """The object of a view set as bytes; None where the engine has no geometry, or a scene that cannot be kept."""
-    if not len(views) or type(views.scene).__name__ not in _PARTS.get(type(views.scene).__module__, ()):
-        return None  # an engine that is not ours: what could not be read again is not kept
+    """The object of a view set as bytes; None where it cannot be kept."""
+    if not can_be_kept(views):
+        return None
     content = {
         "scene": views.scene,
         "cameras": [view.camera for view in views],
@@ -74,7 +79,7 @@ def _png(picture: Image.Image | None) -> bytes | None:
     if picture is None:
         return None
     buffer = io.BytesIO()
-    picture.save(buffer, "PNG", compress_level=3)
+    picture.save(buffer, "PNG", compress_level=1)
     return buffer.getvalue()
 
 

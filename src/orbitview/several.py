@@ -76,10 +76,16 @@ def _camera(value: Any) -> tuple[float | None, Camera | None]:
         if isinstance(value, Mapping) and set(value) <= {"azimuth"}:
             return (None, None) if value.get("azimuth") is None else (_angle(value["azimuth"]), None)
         if isinstance(value, Mapping) and value.get("azimuth", 0) is None:
-            return None, as_camera({name: number for name, number in value.items() if name != "azimuth"})
+            value = {name: number for name, number in value.items() if name != "azimuth"}
         camera = as_camera(value)
     except InvalidRequest as error:
         raise InvalidRequest(f"input_camera: {error.message}", hint=error.hint, field="input_camera") from error
+    if camera.orthographic:
+        raise InvalidRequest(
+            "input_camera: pictures are taken to be in perspective, an orthographic camera cannot be stated.",
+            hint="A long lens comes near: Camera(elevation=20, distance=20, fov=3).",
+            field="input_camera",
+        )
     named = not isinstance(value, Mapping) or "azimuth" in value
     return (camera.azimuth if named else None), camera
 

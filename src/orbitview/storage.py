@@ -109,7 +109,8 @@ class Storage:
     def forget(self, prefix: str) -> None:
         """Remove all that a job with this prefix may have stored, whether it was written down or not."""
         inside = [str(entry["path"]) for part in obstore.list(self._store, f"generations/{prefix}/") for entry in part]
-        self.delete([*inside, f"generations/{prefix}.png", f"scenes/{prefix}.scene"])
+        alone = [f"generations/{prefix}{ending}" for ending in (".png", ".gif")]
+        self.delete([*inside, *alone, f"scenes/{prefix}.scene"])
 
     def old(self, seconds: float) -> Iterator[list[str]]:
         """Keys of the files that were last written more than ``seconds`` ago, some hundred at a time."""

@@ -35,9 +35,9 @@ def list_engines(context: typer.Context) -> None:
 
 @app.command("pull")
 def pull_weights(
-    name: Annotated[str, typer.Argument(help="zero123plus, zero123plus-v1.1 or triposr.")],
+    name: Annotated[str, typer.Argument(help="mvadapter, mvadapter-sd21, triposr, zero123plus or zero123plus-v1.1.")],
     accept_license: Annotated[bool, typer.Option("--accept-license", help="I accept the weights' licence.")] = False,
-    revision: Annotated[str | None, typer.Option(help="Commit, tag or branch; else the one pulled before.")] = None,
+    revision: Annotated[str | None, typer.Option(help="Commit, tag or branch; else the engine's own.")] = None,
 ) -> None:
     """Fetch an engine's weights, check them and note their SHA-256."""
     from ..engines.weights import pull

@@ -17,6 +17,7 @@ from ..errors import InvalidRequest
 from ..formats import ABOUT, FORMATS, GEOMETRY, Format
 from ..images.limits import MOST_PICTURES
 from ..kept import SCENE, pack_scene
+from ..lifting import lift_views
 from ..outputs import OutputOptions, write_format, zip_folder
 from ..progress import Progress, part
 from ..views import ViewSet
@@ -78,10 +79,6 @@ class Batch:
             raise InvalidRequest(
                 f"There are {len(self.also) + 1} pictures.", hint=f"At most {MOST_PICTURES} of one object."
             )
-        if "mesh" not in info.features and (wrong := [name for name in self.formats if name in GEOMETRY]):
-            raise InvalidRequest(
-                f"The engine {info.name} cannot make {wrong[0]}: it has no geometry.", hint="Use lift, for instance."
-            )
         if self.out == STDOUT:
             if pictures > 1:
                 raise InvalidRequest("Only one picture's results go to stdout.", hint="Name a folder with --out.")
@@ -115,7 +112,9 @@ class Batch:
                     say(f"{shown}: skipped, its results are in {folder}")
                 return {"image": shown, "folder": str(folder), "skipped": True}
             views = self._views(content, more, part(show, 0.0, 0.5 if self.formats else 0.95))
-            rest = part(show, 0.5, 0.95)
+            if any(name in GEOMETRY for name in self.formats):
+                views = lift_views(views, part(show, 0.5, 0.6))
+            rest = part(show, 0.6, 0.95)
             if folder == STDOUT:
                 with tempfile.TemporaryDirectory(prefix="orbitview-") as work:
                     made = self._write(views, Path(work), path, rest)
@@ -228,12 +227,17 @@ def plain_name(name: str) -> str:
 
 
 def parse_camera(text: str) -> Camera:
-    """``azimuth,elevation[,distance[,fov]]``.
+    """``azimuth,elevation[,distance[,fov]]``, or ``azimuth,elevation,ortho[=scale]``.
 
     Raises:
         InvalidRequest: it is not.
     """
+    *angles, last = text.split(",")
+    name, equals, scale = last.strip().partition("=")
     try:
+        if name == "ortho" and len(angles) == 2:
+            azimuth, elevation = (float(angle) for angle in angles)
+            return Camera(azimuth, elevation, projection="orthographic", scale=float(scale) if equals else None)
         numbers = [float(number) for number in text.split(",")]
         azimuth, elevation = numbers[:2]
         if len(numbers) > 4:
@@ -241,7 +245,7 @@ def parse_camera(text: str) -> Camera:
     except ValueError as error:
         raise InvalidRequest(
             f"{text!r} is not a camera.",
-            hint="Write azimuth,elevation[,distance[,fov]], for instance 45,20.",
+            hint="Write azimuth,elevation[,distance[,fov]], for instance 45,20; or 45,20,ortho for parallel rays.",
             field="cameras",
         ) from error
     distance, fov = (numbers[2] if len(numbers) > 2 else None), (numbers[3] if len(numbers) > 3 else DEFAULT_FOV)

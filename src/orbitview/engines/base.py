@@ -30,6 +30,8 @@ class EngineInfo:
         features: the request parameters that it honours; others are reported as ignored.
         rig: name of the fixed rig of an engine that does not honour ``"cameras"``.
         rank: ``engine="auto"`` takes the ready engine with the highest.
+        steps: what it takes by itself, where it has steps.
+        most_steps: more than these do nothing more.
         options: names of the options of its own that ``generate`` may be given.
     """
 
@@ -40,6 +42,8 @@ class EngineInfo:
     rig: str | None = None
     rank: int = 0
     options: frozenset[str] = frozenset()
+    steps: int = 1
+    most_steps: int = 100
 
 
 @dataclass(frozen=True)

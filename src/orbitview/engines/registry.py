@@ -7,7 +7,7 @@ from importlib.metadata import entry_points
 from typing import Any
 
 from ..errors import EngineUnavailable
-from .base import Engine
+from .base import Engine, Feature
 
 GROUP = "orbitview.engines"
 
@@ -38,20 +38,24 @@ def engine_names() -> list[str]:
     return list(_installed())
 
 
-def best_engine() -> Engine | None:
-    """The ready engine with the highest rank: what ``"auto"`` means here."""
-    ready = [engine for engine in map(load_engine, engine_names()) if engine.readiness().ready]
+def best_engine(needs: Feature | None = None) -> Engine | None:
+    """What ``"auto"`` means: the ready engine with the highest rank, of those that have what is needed."""
+    listed = [engine for engine in map(load_engine, engine_names()) if needs is None or needs in engine.info.features]
+    ready = [engine for engine in listed if engine.readiness().ready]
     return max(ready, key=lambda engine: engine.info.rank, default=None)
 
 
-def get_engine(name: str = "auto") -> Engine:
+def get_engine(name: str = "auto", needs: Feature | None = None) -> Engine:
     """The engine of that name, loaded once; ``"auto"`` is the best one that is ready here.
 
+    Args:
+        needs: what it must honour.
+
     Raises:
-        EngineUnavailable: unknown, or not ready (the hint says what is missing).
+        EngineUnavailable: unknown, without what is needed, or not ready (the hint says what is missing).
     """
     if name == "auto":
-        best = best_engine()
+        best = best_engine(needs)
         if best is None:
             raise EngineUnavailable(
                 "No engine is ready on this machine.", hint="Run: orbitview doctor.", field="engine"
@@ -61,6 +65,10 @@ def get_engine(name: str = "auto") -> Engine:
     state = engine.readiness()
     if not state.ready:
         raise EngineUnavailable(f"The engine {name!r} is not ready: {state.reason}.", hint=state.hint, field="engine")
+    if needs is not None and needs not in engine.info.features:
+        best = best_engine(needs)
+        hint = f"Use {best.info.name}." if best else ""
+        raise EngineUnavailable(f"The engine {name!r} makes no {needs}.", hint=hint, field="engine")
     return engine
 
 
@@ -77,6 +85,8 @@ def describe_engines() -> list[dict[str, Any]]:
                 "licence": info.licence,
                 "features": sorted(info.features),
                 "rig": info.rig,
+                "steps": info.steps,
+                "most_steps": info.most_steps,
                 "ready": state.ready,
                 "auto": engine is best,
                 "reason": state.reason,

@@ -23,11 +23,12 @@ def sharpened(rgb: Bytes, likely: Floats) -> Floats:
     size = (max(2, round(width * scale)), max(2, round(height * scale)))
     guide = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA).astype(np.float32) / 255
     coarse = np.clip(cv2.resize(likely, size, interpolation=cv2.INTER_LINEAR), 0, 1)
-    slope, offset, fit = _coefficients(guide, coarse)
-    slope, offset, fit = (cv2.resize(c, (width, height), interpolation=cv2.INTER_LINEAR) for c in (slope, offset, fit))
+    *slopes, offset, fit = (
+        cv2.resize(c, (width, height), interpolation=cv2.INTER_LINEAR) for c in _coefficients(guide, coarse)
+    )
     alpha = offset
-    for channel in range(3):
-        alpha += slope[..., channel] * (rgb[..., channel] * np.float32(1 / 255))
+    for slope, channel in zip(slopes, cv2.split(rgb), strict=True):
+        alpha += slope * (channel * np.float32(1 / 255))
     alpha = np.clip((alpha - 0.1) / 0.8, 0, 1)
     # Where colours do not tell object from background the network's own cut stays.
     plain = cv2.resize(likely, (width, height), interpolation=cv2.INTER_CUBIC)
@@ -38,29 +39,26 @@ def sharpened(rgb: Bytes, likely: Floats) -> Floats:
     return np.asarray(np.where(least > 0.9, 1, np.where(most < 0.1, 0, alpha)), np.float32)
 
 
-def _coefficients(guide: Floats, values: Floats) -> tuple[Floats, Floats, Floats]:
-    """Slopes (H, W, 3) and offset (H, W) of the linear models over each window, averaged, and how well they fit."""
+def _coefficients(guide: Floats, values: Floats) -> list[Floats]:
+    """Three slopes, offset and fit, each (H, W), of the linear models over each window, averaged."""
 
     def mean(x: Floats) -> Floats:
         return np.asarray(cv2.blur(x, (2 * _RADIUS + 1,) * 2), np.float32)
 
-    centre, level = mean(guide), mean(values)
-    cross = mean(guide * values[..., None]) - centre * level[..., None]
-    pairs = {
-        (i, j): mean(guide[..., i] * guide[..., j]) - centre[..., i] * centre[..., j]
-        for i in range(3)
-        for j in range(i, 3)
-    }
+    planes = cv2.split(guide)  # one by one: what lies side by side in memory is added up twice as fast
+    level, centres = mean(values), [mean(plane) for plane in planes]
+    cross = [mean(plane * values) - centre * level for plane, centre in zip(planes, centres, strict=True)]
+    pairs = {(i, j): mean(planes[i] * planes[j]) - centres[i] * centres[j] for i in range(3) for j in range(i, 3)}
     a, b, c, d, e, f = (pairs[k] + (_EPSILON if k[0] == k[1] else 0) for k in sorted(pairs))
     # The 3×3 covariance's inverse by cofactors; rows (a b c), (b d e), (c e f).
     cofactors = (d * f - e * e, c * e - b * f, b * e - c * d, a * f - c * c, b * c - a * e, a * d - b * b)
     size = a * cofactors[0] + b * cofactors[1] + c * cofactors[2]
     rows = ((0, 1, 2), (1, 3, 4), (2, 4, 5))
-    slope = np.stack([sum(cofactors[k] * cross[..., n] for n, k in enumerate(row)) / size for row in rows], -1)
-    offset = level - (slope * centre).sum(-1)
+    slopes = [sum(cofactors[k] * cross[n] for n, k in enumerate(row)) / size for row in rows]
+    offset = level - sum(slope * centre for slope, centre in zip(slopes, centres, strict=True))
     spread = np.maximum(mean(values * values) - level * level, 1e-5)
-    fit = np.clip((slope * cross).sum(-1) / spread, 0, 1)
-    return mean(slope.astype(np.float32)), mean(offset.astype(np.float32)), mean(fit.astype(np.float32))
+    fit = np.clip(sum(slope * one for slope, one in zip(slopes, cross, strict=True)) / spread, 0, 1)
+    return [mean(np.asarray(x, np.float32)) for x in (*slopes, offset, fit)]
 
 
 def own_colours(rgb: Bytes, alpha: Floats) -> Bytes:

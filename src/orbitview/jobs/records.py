@@ -14,7 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from ..config import Settings
-from .pictures import images_of
+from ..operations.pictures import images_of
 
 _meta = sa.MetaData()
 
@@ -53,6 +53,7 @@ jobs = sa.Table(
     sa.Column("finished", sa.Float, index=True),
     sa.Column("webhook", sa.Text),
     sa.Column("track_id", sa.Text),
+    sa.Column("operation", sa.String(40), nullable=False, default="views", server_default="views"),
     sa.UniqueConstraint("key_id", "idempotency"),
     sqlite_autoincrement=True,
 )
@@ -112,7 +113,17 @@ def connect(settings: Settings) -> sa.Engine:
         if connection.dialect.name == "postgresql":  # several processes may start at once
             connection.execute(sa.text("SELECT pg_advisory_xact_lock(76211947)"))
         _meta.create_all(connection)
+        _add_columns(connection)
     return engine
+
+
+def _add_columns(connection: sa.Connection) -> None:
+    """What tables of an earlier version lack."""
+    known = {column["name"] for column in sa.inspect(connection).get_columns(jobs.name)}
+    if "operation" not in known:
+        connection.execute(
+            sa.text(f"ALTER TABLE {jobs.name} ADD COLUMN operation VARCHAR(40) NOT NULL DEFAULT 'views'")
+        )
 
 
 def sortable_id() -> str:
@@ -185,10 +196,10 @@ class Records:
 
     # jobs
 
-    def insert_job(self, connection: sa.Connection, row: Row) -> int:
-        """Add a job inside the caller's transaction; returns its number."""
-        done = connection.execute(jobs.insert(), row)
-        return int(done.inserted_primary_key[0])  # type: ignore[index]
+    def insert_jobs(self, connection: sa.Connection, rows: list[Row]) -> list[int]:
+        """Add jobs inside the caller's transaction; returns their numbers."""
+        numbered = jobs.insert().returning(jobs.c.id, sort_by_parameter_order=True)
+        return list(connection.execute(numbered, rows).scalars())
 
     def job(self, job_id: int, key_id: str | None = None) -> Row | None:
         """A job by number; only the key's own where a key is given."""
@@ -208,6 +219,11 @@ class Records:
         query = sa.select(jobs).where(jobs.c.key_id == key_id).order_by(jobs.c.id.desc()).limit(limit)
         return self._all(query if before is None else query.where(jobs.c.id < before))
 
+    def further_jobs(self, key_id: str, after: int, scene: str, limit: int = 50) -> list[Row]:
+        """The key's jobs that made further files of the object kept at ``scene``, newest first."""
+        mine = (jobs.c.key_id == key_id, jobs.c.id > after, jobs.c.request.contains(json.dumps(scene), autoescape=True))
+        return self._all(sa.select(jobs).where(*mine).order_by(jobs.c.id.desc()).limit(limit))
+
     def waiting(self, key_id: str | None = None, below: int | None = None) -> int:
         """How many jobs are queued or running."""
         query = sa.select(sa.func.count()).select_from(jobs).where(jobs.c.status.in_(OPEN))
@@ -218,11 +234,17 @@ class Records:
         with self.engine.connect() as connection:
             return int(connection.execute(query).scalar() or 0)
 
-    def usual_seconds(self, engine: str) -> float:
-        """Median run time of the engine's last twenty jobs; 5 where there are none yet."""
+    def queued(self, key_id: str) -> list[Row]:
+        """The key's jobs that wait, newest first: so that none moves up before it is looked at."""
+        return self._all(
+            sa.select(jobs).where(jobs.c.key_id == key_id, jobs.c.status == "queued").order_by(jobs.c.id.desc())
+        )
+
+    def usual_seconds(self, engine: str, operation: str = "views") -> float:
+        """Median run time of the last twenty jobs of an engine's operation; 5 where there are none yet."""
         query = (
             sa.select(jobs.c.started, jobs.c.finished)
-            .where(jobs.c.engine == engine, jobs.c.status == "success")
+            .where(jobs.c.engine == engine, jobs.c.operation == operation, jobs.c.status == "success")
             .order_by(jobs.c.id.desc())
             .limit(20)
         )

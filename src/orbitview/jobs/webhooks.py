@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import httpx
 from standardwebhooks import Webhook
 
+from ..operations.registry import operation_of
 from ..outgoing import Limit, client
 from .answers import fetch_answer
 
@@ -28,7 +29,11 @@ def send(job: Row, event: str, queue: JobQueue) -> tuple[int | None, str | None]
     Returns:
         The HTTP status, if there was an answer, and what went wrong, if anything did.
     """
-    payload = fetch_answer(job, queue) | {"track_id": job["track_id"], "webhook_type": "multiview"}
+    told = {
+        "track_id": json.loads(job["request"]).get("track_id", job["track_id"]),
+        "webhook_type": operation_of(job["operation"]).webhook_type,
+    }
+    payload = fetch_answer(job, queue) | told
     body = json.dumps(payload, separators=(",", ":"))
     now = datetime.now(UTC)
     headers = {"content-type": "application/json", "webhook-id": event, "webhook-timestamp": str(int(now.timestamp()))}

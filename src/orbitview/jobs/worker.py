@@ -22,10 +22,14 @@ from filelock import FileLock, Timeout
 from structlog.contextvars import bound_contextvars
 
 from ..config import Settings
+from ..engines.together import gathering
 from ..errors import OrbitviewError
 from ..logs import configure, get_logger
+from ..operations.registry import operation_of
+from .batching import at_once
+from .doors import choose_partition, take_over
 from .produce import fetch_inputs, produce
-from .queue import APPLICATION, DELIVERY, EARLIER, QUEUE, VERSION, WEBHOOKS, WORKFLOW, JobQueue
+from .queue import APPLICATION, BATCHES, DELIVERY, EARLIER, QUEUE, VERSION, WEBHOOKS, WORKFLOW, JobQueue
 from .records import OPEN, Row
 from .trouble import PatientRecords
 from .webhooks import RETRY_FOR, send
@@ -34,6 +38,8 @@ RUNS = 3
 """Starts of a job before it is given up."""
 _state: dict[str, Any] = {}
 _stop = threading.Event()
+_busy: dict[str, float] = {}
+"""Since when the jobs run that were begun here."""
 _running: set[str] = set()
 """Jobs that run in this process."""
 _served: dict[str, float] = {}
@@ -66,13 +72,16 @@ def _run(uid: str) -> str:
         return "gone"
     records.start(uid)
     request = json.loads(job["request"])
-    _state["busy"] = (uid, time.monotonic())
-    _served[job["key_id"]] = time.monotonic()
-    with bound_contextvars(job=job["id"], engine=job["engine"]):
+    begun = _busy[uid] = _served[job["key_id"]] = time.monotonic()
+    with bound_contextvars(job=job["id"], operation=job["operation"], engine=job["engine"]):
         log.info("started", waited=round(time.time() - job["created"], 2))
-        status = _produce(queue, records, job, request)
-        log.info("ended", status=status, seconds=round(time.monotonic() - _state["busy"][1], 2))
-    _state["busy"] = None
+        try:
+            # One that was begun before may have stopped its worker: alone, it takes no neighbours along again.
+            with gathering(1 if job["started"] else queue.settings.batch, job["key_id"]):
+                status = _produce(queue, records, job, request)
+        finally:
+            del _busy[uid]
+        log.info("ended", status=status, seconds=round(time.monotonic() - begun, 2))
     return status
 
 
@@ -84,17 +93,21 @@ def _produce(queue: JobQueue, records: PatientRecords, job: Row, request: Row) -
         wanted()
         pictures = [] if "scene" in request else fetch_inputs(request, queue.settings, queue.storage, wanted)
         settings = queue.settings
-        made, meta = produce(
+        taken = produce(
+            operation_of(job["operation"]),
             request,
             pictures,
             job["prefix"],
             queue.storage,
             advance,
             publish,
+            lambda files, meta: records.finish(uid, "success", files=files, meta=meta),
             settings.job_timeout,
             settings.keep_scenes,
         )
-        if records.finish(uid, "success", meta=meta, files=made):
+        if taken:
+            if records.by_uid(uid) is None:  # deleted at once, before all of it was stored
+                queue.storage.forget(job["prefix"])
             return "success"
     except Exception as error:
         expected = isinstance(error, OrbitviewError)
@@ -179,19 +192,12 @@ class Pulse:
             if beat != known:
                 self._heard[name] = (beat, now)
             elif name != self.name and now - since > self.timeout and queue.records.bury(name, beat):
-                handles = DBOS._recover_pending_workflows([name])
-                log.warning("worker is gone", worker=name, taken_over=len(handles))
+                log.warning("worker is gone", worker=name, taken_over=take_over(name))
 
 
-def take_turns(database: Any) -> None:
-    """Have the key that waited longest served next; by itself the library draws a key at random."""
-    plain = database.get_queue_partitions
-
-    def fair(name: str) -> list[str]:
-        keys = plain(name)
-        return [min(keys, key=lambda key: _served.get(key, 0.0))] if name == QUEUE and keys else keys
-
-    database.get_queue_partitions = fair
+def _longest_waiting(keys: list[str]) -> str:
+    """The key that waited longest is served next."""
+    return min(keys, key=lambda key: _served.get(key, 0.0))
 
 
 def _sweep(stop: threading.Event, settings: Settings) -> None:
@@ -214,11 +220,11 @@ def _sweep(stop: threading.Event, settings: Settings) -> None:
                 chore()
             except Exception as error:
                 log.warning("chore failed", chore=name, error=repr(error)[:300])
-        busy = _state.get("busy")
-        if busy and time.monotonic() - busy[1] > settings.job_timeout + 30:
+        late = [uid for uid, since in list(_busy.items()) if time.monotonic() - since > settings.job_timeout + 30]
+        if late:
             hung = {"code": "timeout", "message": "The job hung and was stopped.", "hint": "Try another engine."}
             with contextlib.suppress(Exception):
-                _fail(queue, busy[0], hung)
+                _fail(queue, late[0], hung)
             os._exit(70)  # a hung engine cannot be stopped from inside; whoever started us starts us again
 
 
@@ -280,6 +286,7 @@ def clean(queue: JobQueue, settings: Settings) -> int:
 
 def run(settings: Settings) -> None:
     """Run jobs until SIGTERM or SIGINT; the job in hand is finished first (30 s at most)."""
+    os.umask(0o077)
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     lock = FileLock(settings.data_dir / f"worker-{settings.worker}.lock")  # held for life
     try:
@@ -301,10 +308,13 @@ def run(settings: Settings) -> None:
     else:
         config["system_database_url"] = settings.database
     instance = DBOS(config=config)
-    DBOS.listen_queues([QUEUE, WEBHOOKS, EARLIER])
+    DBOS.listen_queues([QUEUE, BATCHES, WEBHOOKS, EARLIER])
     DBOS.launch()
-    take_turns(instance._sys_db)
+    queue.records.beat(settings.worker)  # before the first job: one who dies with it must have been heard of
+    choose_partition(instance, QUEUE, _longest_waiting)
     DBOS.register_queue(QUEUE, worker_concurrency=1, partition_worker_concurrency=1, polling_interval_sec=0.03)
+    choose_partition(instance, BATCHES, _longest_waiting)
+    threading.Thread(target=_run_batches, args=(settings,), daemon=True).start()
     # A key whose receivers are slow has four of the sixteen slots, and no more.
     DBOS.register_queue(WEBHOOKS, worker_concurrency=16, partition_worker_concurrency=4, polling_interval_sec=0.2)
     DBOS.register_queue(EARLIER, worker_concurrency=8, polling_interval_sec=1.0)
@@ -318,6 +328,11 @@ def run(settings: Settings) -> None:
         if parent and os.getppid() != int(parent):
             _stop.set()  # the API that started us is gone
     leave(queue)
+
+
+def _run_batches(settings: Settings) -> None:
+    """Listen to the queue of jobs that run together once the engines have said how many; other jobs need not wait."""
+    DBOS.register_queue(BATCHES, **at_once(settings), polling_interval_sec=0.03)
 
 
 def leave(queue: JobQueue, seconds: float = 30.0) -> None:

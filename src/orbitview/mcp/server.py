@@ -100,7 +100,10 @@ def build(backend_of: Callable[[Context[Any, Any]], Backend], allowed: Sequence[
         ctx: Context[Any, Any],
         rig: Annotated[
             str,
-            Field(description="zero123plus-v1.2 (six), zero123plus-v1.1, sides-4, syncdreamer-16, orbit-N@elevation"),
+            Field(
+                description="zero123plus-v1.2 (six), zero123plus-v1.1, mvadapter-6 (six, orthographic), sides-4, "
+                "syncdreamer-16, orbit-N@elevation"
+            ),
         ] = "zero123plus-v1.2",
         cameras: Annotated[
             list[ViewCamera] | None, Field(description="Own cameras instead of a rig.", max_length=64)

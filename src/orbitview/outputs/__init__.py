@@ -6,7 +6,7 @@ from .files import save_views, write_format, zip_folder
 from .maps import depth_picture, metric_depth_picture, normal_picture
 from .options import OutputOptions, output_options, parse_length
 from .poses import split_transforms, transforms_json, views_json
-from .turntable import turntable_frames, turntable_sheet, write_turntable
+from .turntable import turntable_frames, turntable_sheet, write_turn, write_turntable
 
 __all__ = [
     "FORMATS",
@@ -29,6 +29,7 @@ __all__ = [
     "turntable_sheet",
     "views_json",
     "write_format",
+    "write_turn",
     "write_turntable",
     "zip_folder",
 ]

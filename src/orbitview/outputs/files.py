@@ -6,7 +6,6 @@ import json
 import shutil
 import zipfile
 from collections.abc import Callable, Iterable
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -20,21 +19,20 @@ from ..view import Views
 from .archive import zip_write
 from .colmap import write_colmap
 from .maps import depth_picture, metric_depth_picture, normal_picture
-from .mesh import write_mesh
 from .options import OutputOptions, output_options
 from .points import surface_points, write_points
-from .poses import split_transforms, transforms_json, views_json
-from .prints import write_print
+from .poses import not_pinhole, split_transforms, transforms_json, views_json
 from .spin import write_spin
-from .turntable import turn_cameras, turntable_frames, turntable_sheet, write_frames, write_turntable
+from .turntable import turn_cameras, turntable_frames, turntable_sheet, write_frames, write_turn
 
 
 def save_views(views: Views, directory: Path, *, background: str = "transparent", maps: bool = True) -> dict[str, Path]:
     """Write ``view-000.png`` … and their camera files, and with ``maps`` what else is known of them.
 
     Camera files: ``views.json``; ``transforms.json`` (nerfstudio); ``transforms_train``, ``_val`` and ``_test.json``
-    (3DGS, NeRF). Maps: ``mask-``; ``normal-``; ``depth-`` to look at, ``depth-metric-`` in thousandths of a
-    bounding-box diagonal and ``depth-000.npz`` as it is; ``points3d.ply``, the surface as points.
+    (3DGS, NeRF), which are left out where a camera is orthographic: they know pinholes alone. Maps: ``mask-``;
+    ``normal-``; ``depth-`` to look at, ``depth-metric-`` in thousandths of a bounding-box diagonal and
+    ``depth-000.npz`` as it is; ``points3d.ply``, the surface as points.
 
     Returns:
         File paths by name.
@@ -71,6 +69,8 @@ def save_views(views: Views, directory: Path, *, background: str = "transparent"
         put("points3d.ply", lambda path: write_points(points, path))
     listed = list(views)
     put_json("views.json", views_json(listed, names, views.meta))
+    if not_pinhole(listed):
+        return written
     whole = len(depths) == len(names)
     put_json(
         "transforms.json",
@@ -125,13 +125,15 @@ def write_format(
         frames = turntable_frames(views, chosen.turntable_size, turn_cameras(chosen), progress)
         turntable_sheet(frames).save(path, quality=84, method=3)
     elif name in ("turntable", "turntable-mp4", "turntable-gif"):
-        path = directory / f"turntable.{name[10:] or 'webp'}"
-        frames = turntable_frames(views, chosen.turntable_size, turn_cameras(chosen, easing=True), progress)
-        write_turntable(frames, path, chosen.background, chosen.frames / Fraction(chosen.seconds))
+        path = write_turn(views, directory / f"turntable.{name[10:] or 'webp'}", chosen, progress)
     elif name in ("glb", "obj", "usdz", "ply"):
+        from .mesh import write_mesh  # trimesh: slow to come in, and pictures do not need it
+
         progress(0.0, name)
         return write_mesh(views, name, directory, chosen)
     elif name in ("stl", "3mf"):
+        from .prints import write_print
+
         progress(0.0, name)
         path = write_print(views, name, directory, chosen)
     elif name == "colmap":

@@ -48,6 +48,9 @@ def lift(view: View, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> NDArr
     depth = view.depth[rows, columns].astype(np.float64)
     local = np.stack([(columns + 0.5 - k[0, 2]) / k[0, 0], (rows + 0.5 - k[1, 2]) / k[1, 1], np.ones(len(rows))], 1)
     pose = view.camera.camera_to_world
+    if view.camera.orthographic:
+        local[:, 2] = depth
+        return np.asarray(local @ pose[:3, :3].T + pose[:3, 3])
     return np.asarray((local * depth[:, None]) @ pose[:3, :3].T + pose[:3, 3])
 
 

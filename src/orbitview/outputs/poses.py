@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
+from ..errors import InvalidRequest
 from ..view import View
 
 
 def views_json(views: Sequence[View], files: Sequence[str], meta: dict[str, Any]) -> dict[str, Any]:
-    """Every view with its file, its camera's numbers and matrices, and what its depth picture spans."""
+    """Every view with its file, its camera's numbers and matrices, and what its depth picture spans.
+
+    An orthographic camera has ``projection`` and ``scale`` instead of ``fov``; its ``intrinsics`` are affine, see
+    :meth:`orbitview.Camera.intrinsics`.
+    """
     entries = []
     for view, file in zip(views, files, strict=True):
         camera, size = view.camera, view.image.width
@@ -22,10 +27,7 @@ def views_json(views: Sequence[View], files: Sequence[str], meta: dict[str, Any]
                 "file": file,
                 "width": size,
                 "height": view.image.height,
-                "azimuth": camera.azimuth,
-                "elevation": camera.elevation,
-                "distance": camera.distance,
-                "fov": camera.fov,
+                **camera.numbers(),
                 "depth_range": [float(met.min()), float(met.max())] if len(met) else None,
                 "intrinsics": camera.intrinsics(size).tolist(),
                 "world_to_camera_opencv": camera.world_to_camera.tolist(),
@@ -35,7 +37,7 @@ def views_json(views: Sequence[View], files: Sequence[str], meta: dict[str, Any]
         )
     return {
         "convention": "world y up, object at the origin, bounding-box diagonal 1, angles in degrees",
-        "meta": meta,
+        "meta": {name: value for name, value in meta.items() if name != "seconds"},  # same views, same bytes
         "views": entries,
     }
 
@@ -52,7 +54,16 @@ def transforms_json(
     Args:
         masks, depths: files of each view; depth in thousandths of a bounding-box diagonal, nerfstudio's default unit.
         points: a PLY to start from.
+
+    Raises:
+        InvalidRequest: a camera is orthographic: the file's cameras are pinholes.
     """
+    if not_pinhole(views):
+        raise InvalidRequest(
+            "transforms.json has no orthographic cameras.",
+            hint="Take views.json, or perspective cameras.",
+            field="formats",
+        )
     frames = []
     for i, (view, file) in enumerate(zip(views, files, strict=True)):
         size = view.image.width
@@ -81,6 +92,11 @@ def transforms_json(
     return document
 
 
+def not_pinhole(views: Iterable[View]) -> bool:
+    """Whether one of the cameras is orthographic, which files for pinhole cameras cannot say."""
+    return any(view.camera.orthographic for view in views)
+
+
 HELD_BACK = 8
 """Every so manieth view is for testing, as trainers do."""
 
@@ -90,9 +106,9 @@ def split_transforms(views: Sequence[View], files: Sequence[str]) -> dict[str, d
     them: one field of view for all, file paths without ending.
 
     Every eighth view is for testing (of fewer than eight the last, where there are two), and for validation too. Empty
-    where the views' fields of view differ, which these files cannot say.
+    where the views' fields of view differ or cameras are orthographic, which these files cannot say.
     """
-    if len({view.camera.fov for view in views}) != 1:
+    if len({view.camera.fov for view in views}) != 1 or not_pinhole(views):
         return {}
     count = len(views)
     test = [i for i in range(count) if i % HELD_BACK == HELD_BACK - 1] or ([count - 1] if count > 1 else [])

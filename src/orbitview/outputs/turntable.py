@@ -119,6 +119,12 @@ def write_turntable(
     return path
 
 
+def write_turn(views: Views, path: Path, options: OutputOptions, progress: Progress = no_progress) -> Path:
+    """Draw one turn and write it as a loop; the file's ending says how, see :func:`write_turntable`."""
+    frames = turntable_frames(views, options.turntable_size, turn_cameras(options, easing=True), progress)
+    return write_turntable(frames, path, options.background, options.frames / Fraction(options.seconds))
+
+
 def _durations(count: int, fps: float | Fraction, step: int) -> list[int]:
     """Milliseconds of each frame in whole steps (GIF counts hundredths of a second), exact in their sum."""
     ends = [round(float(1000 * i / fps) / step) * step for i in range(count + 1)]

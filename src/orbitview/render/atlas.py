@@ -11,7 +11,6 @@ from scipy import ndimage
 
 from ..arrays import Floats
 from .caster import make_caster
-from .hits import Hits
 from .picture import Shader
 
 PADDING = 4
@@ -35,16 +34,11 @@ def textured(
     starts = np.column_stack([x, y, np.ones_like(x)]).astype(np.float32)
     hits = make_caster(flat, corners, backend).cast(starts, np.tile(np.array([0, 0, -1], np.float32), (len(x), 1)))
     met = hits.face >= 0
-    inside = Hits(hits.face[met], hits.u[met], hits.v[met], hits.distance[met])
-    corner = vertices[source[corners[inside.face]]]
-    points = (
-        corner[:, 0] * (1 - inside.u - inside.v)[:, None]
-        + corner[:, 1] * inside.u[:, None]
-        + corner[:, 2] * inside.v[:, None]
-    )
+    inside = hits.take(met)
+    points = inside.between(vertices[source[corners[inside.face]]])
     picture = np.zeros((size * size, 3), np.uint8)
     # xatlas keeps the order of faces, so the same hit names the same place on the uncut surface.
-    picture[met] = (np.clip(shade(inside, points.astype(np.float32)), 0, 1) * 255 + 0.5).astype(np.uint8)
+    picture[met] = (np.clip(shade(inside, points), 0, 1) * 255 + 0.5).astype(np.uint8)
     nearest = ndimage.distance_transform_edt(~met.reshape(size, size), return_distances=False, return_indices=True)
     picture = picture.reshape(size, size, 3)[tuple(nearest)]
     material = trimesh.visual.material.PBRMaterial(

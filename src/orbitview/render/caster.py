@@ -19,14 +19,14 @@ class EmbreeCaster:
         from embreex import rtcore_scene
         from embreex.mesh_construction import TriangleMesh
 
+        self._of = vertices, faces
         self._scene = rtcore_scene.EmbreeScene()
         self._triangles = np.ascontiguousarray(vertices.astype(np.float32)[faces])
         self._mesh = TriangleMesh(self._scene, self._triangles)
 
     def __reduce__(self) -> tuple[object, ...]:
-        # Embree's own tree cannot be pickled; it is built again in milliseconds.
-        count = len(self._triangles)
-        return EmbreeCaster, (self._triangles.reshape(-1, 3), np.arange(3 * count, dtype=np.int32).reshape(-1, 3))
+        # Embree's own tree cannot be pickled; it is built again in milliseconds, of what its owner has anyway.
+        return EmbreeCaster, self._of
 
     def cast(self, origins: Floats, directions: Floats) -> Hits:
         directions = np.ascontiguousarray(directions, np.float32)

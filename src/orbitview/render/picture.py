@@ -36,42 +36,44 @@ def render(
 
     Args:
         vertices, faces, normals: the mesh, (V, 3), (F, 3) and (V, 3) unit vertex normals.
-        camera: with its distance filled in.
+        camera: with its distance, and of an orthographic one its scale, filled in.
         size: side of the square picture in pixels.
     """
     rotation = camera.rotation.astype(np.float32)
     eye = camera.position.astype(np.float32)
-    step = np.float32(2 * np.tan(np.radians(camera.fov) / 2) / size)
-    box = _bounds((vertices - eye) @ rotation, step, size)
+    parallel = camera.orthographic
+    # Of a pixel, in the picture's plane one unit ahead of a pinhole, or wherever parallel rays cross it.
+    step = np.float32(1 / camera.intrinsics(size)[0, 0] if parallel else 2 * np.tan(np.radians(camera.fov) / 2) / size)
+    box = _bounds((vertices - eye) @ rotation, step, size, parallel)
     height, width = box[3] - box[1], box[2] - box[0]
 
-    def cast(x: Floats, y: Floats) -> tuple[Hits, Floats]:
+    def cast(x: Floats, y: Floats) -> tuple[Hits, Floats, Floats]:
+        """Hits of pixels' rays, and the rays' starts and directions, (N, 3)."""
         local = np.stack([(x - size / 2) * step, (y - size / 2) * step, np.ones_like(x)], -1)
+        if parallel:
+            starts = np.asarray(eye + local[:, :2] @ rotation[:, :2].T, np.float32)
+            rays = np.ascontiguousarray(np.broadcast_to(rotation[:, 2], starts.shape))
+            return caster.cast(starts, rays), starts, rays
         rays = np.asarray(local @ rotation.T, np.float32)
-        return caster.cast(eye, rays), rays
+        return caster.cast(eye, rays), np.broadcast_to(eye, rays.shape), rays
 
     y, x = (a.ravel().astype(np.float32) + 0.5 for a in np.mgrid[box[1] : box[3], box[0] : box[2]])
-    hits, rays = cast(x, y)
+    hits, starts, rays = cast(x, y)
     met = hits.face >= 0
-    first = _take(hits, met)
+    first = hits.take(met)
     total = np.zeros((len(x), 4), np.float32)
-    total[met, :3] = shader(first, eye + first.distance[:, None] * rays[met])
+    total[met, :3] = shader(first, starts[met] + first.distance[:, None] * rays[met])
     total[met, 3] = 1
     normal = np.zeros((len(x), 3), np.float32)
-    corner = normals[faces[first.face]]
-    normal[met] = (
-        corner[:, 0] * (1 - first.u - first.v)[:, None]
-        + corner[:, 1] * first.u[:, None]
-        + corner[:, 2] * first.v[:, None]
-    )
+    normal[met] = first.between(normals[faces[first.face]])
     edge = np.flatnonzero(_edges(hits.distance.reshape(height, width), normal.reshape(height, width, 3)).ravel())
     if len(edge):
         offsets = _EXTRA[:, None, :]
-        more, rays = cast((x[edge] + offsets[..., 0]).ravel(), (y[edge] + offsets[..., 1]).ravel())
+        more, starts, rays = cast((x[edge] + offsets[..., 0]).ravel(), (y[edge] + offsets[..., 1]).ravel())
         found = more.face >= 0
-        inner = _take(more, found)
+        inner = more.take(found)
         samples = np.zeros((len(rays), 4), np.float32)
-        samples[found, :3] = shader(inner, eye + inner.distance[:, None] * rays[found])
+        samples[found, :3] = shader(inner, starts[found] + inner.distance[:, None] * rays[found])
         samples[found, 3] = 1
         total[edge] = (total[edge] + samples.reshape(len(_EXTRA), -1, 4).sum(0)) / (1 + len(_EXTRA))
     total[:, :3] /= np.maximum(total[:, 3:], 1e-6)
@@ -87,15 +89,14 @@ def render(
     return View(Image.fromarray(pixels), camera, depth, facing)
 
 
-def _take(hits: Hits, chosen: NDArray[np.bool_]) -> Hits:
-    return Hits(hits.face[chosen], hits.u[chosen], hits.v[chosen], hits.distance[chosen])
-
-
-def _bounds(local: NDArray[np.floating], step: np.float32, size: int) -> tuple[int, int, int, int]:
+def _bounds(local: NDArray[np.floating], step: np.float32, size: int, parallel: bool) -> tuple[int, int, int, int]:
     """Left, top, right, bottom of the pixels that the mesh can touch."""
-    if (local[:, 2] <= 1e-3).any():
+    if parallel:
+        plane = local[:, :2] / step + size / 2
+    elif (local[:, 2] <= 1e-3).any():
         return 0, 0, size, size
-    plane = local[:, :2] / local[:, 2:] / step + size / 2
+    else:
+        plane = local[:, :2] / local[:, 2:] / step + size / 2
     low = np.clip(np.floor(plane.min(0)) - 1, 0, size - 1).astype(int)
     high = np.clip(np.ceil(plane.max(0)) + 1, low + 1, size).astype(int)
     return int(low[0]), int(low[1]), int(high[0]), int(high[1])

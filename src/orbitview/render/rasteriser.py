@@ -1,4 +1,4 @@
-"""The NumPy stand-in for Embree: rays from one point are pixels of a picture, so triangles are drawn, not traced."""
+"""The NumPy stand-in for Embree: rays from one point, or parallel ones, are pixels; triangles are drawn, not traced."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _PAIRS = 2_000_000
 
 
 class NumpyCaster:
-    """Answers rays that all start at one point. Same results as Embree up to rounding, a few times slower.
+    """Answers rays that start at one point or are parallel. Same results as Embree up to rounding, a few times slower.
 
     Rays are projected to the plane around their mean direction and sorted into square bins; a triangle is
     tested against the rays of the bins that its projection touches (edge functions, nearest depth kept).
@@ -24,14 +24,15 @@ class NumpyCaster:
         self._faces = np.asarray(faces)
 
     def cast(self, origins: Floats, directions: Floats) -> Hits:
-        """First hits of rays from one origin (3,), or (N, 3) of equal rows. Rays must lie in one half space.
+        """First hits of rays from one origin (3,), or (N, 3): of equal rows, or on a plane that the rays stand on.
+
+        Rays from one point must lie in one half space.
 
         Raises:
-            ValueError: the rays start at different points.
+            ValueError: the rays start at different points and are not parallel, or not on one plane across them.
         """
         origin = np.asarray(origins, np.float64).reshape(-1, 3)
-        if len(origin) > 1 and np.ptp(origin, axis=0).max() > 1e-9:
-            raise ValueError("the NumPy caster takes rays from one point")
+        parallel = len(origin) > 1 and bool(np.ptp(origin, axis=0).max() > 1e-9)
         rays = np.asarray(directions, np.float64).reshape(-1, 3)
         count = len(rays)
         face, u = np.full(count, -1, np.int32), np.zeros(count, np.float32)
@@ -44,10 +45,19 @@ class NumpyCaster:
         right /= np.linalg.norm(right)
         axes = np.stack([right, np.cross(forward, right), forward], 1)
         local = rays @ axes
-        plane = local[:, :2] / local[:, 2:]
         points = (self._vertices - origin[0]) @ axes
         ahead = (points[self._faces][..., 2] > 1e-6).all(1)
-        flat = points[:, :2] / np.where(points[:, 2:] > 1e-6, points[:, 2:], 1.0)
+        if parallel:
+            starts = (origin - origin[0]) @ axes
+            off = np.ptp(starts[:, 2]) / max(1.0, float(np.abs(origin).max()))  # float32 far away is coarse
+            if np.ptp(rays, axis=0).max() > 1e-6 or off > 1e-5:
+                raise ValueError(
+                    "the NumPy caster takes rays from one point, or parallel ones from a plane across them"
+                )
+            plane, flat = starts[:, :2], points[:, :2]
+        else:
+            plane = local[:, :2] / local[:, 2:]
+            flat = points[:, :2] / np.where(points[:, 2:] > 1e-6, points[:, 2:], 1.0)
         corners = flat[self._faces]
         bins = _Bins(plane)
         low, high = bins.cells(corners.min(1)), bins.cells(corners.max(1))
@@ -61,7 +71,8 @@ class NumpyCaster:
         limit = max(1, _PAIRS // max(1, bins.fullest))
         while start < len(chosen):
             stop = start + max(1, int(np.searchsorted(np.cumsum(cells[start:]), limit)))
-            self._draw(chosen[start:stop], spans[start:stop], low, bins, plane, corners, points, (face, u, v, distance))
+            some = chosen[start:stop], spans[start:stop]
+            self._draw(*some, low, bins, plane, corners, points[:, 2], parallel, (face, u, v, distance))
             start = stop
         # Depth along the forward axis over the ray's own forward part is the distance along the ray as given.
         met = face >= 0
@@ -76,7 +87,8 @@ class NumpyCaster:
         bins: _Bins,
         plane: NDArray[np.float64],
         corners: NDArray[np.float64],
-        points: NDArray[np.float64],
+        ahead: NDArray[np.float64],
+        parallel: bool,
         out: tuple[Ints, Floats, Floats, NDArray[np.float64]],
     ) -> None:
         face, out_u, out_v, depth = out
@@ -101,8 +113,13 @@ class NumpyCaster:
             third = (ab[:, 0] * ap[:, 1] - ab[:, 1] * ap[:, 0]) / area
             inside = (second >= -1e-9) & (third >= -1e-9) & (second + third <= 1 + 1e-9)
         index, ray, second, third = index[inside], ray[inside], second[inside], third[inside]
-        inverse = 1 / points[self._faces[index], 2]
-        z = 1 / (inverse[:, 0] * (1 - second - third) + inverse[:, 1] * second + inverse[:, 2] * third)
+        z = ahead[self._faces[index]]
+        if parallel:
+            z = z[:, 0] * (1 - second - third) + z[:, 1] * second + z[:, 2] * third
+        else:
+            inverse = 1 / z
+            z = 1 / (inverse[:, 0] * (1 - second - third) + inverse[:, 1] * second + inverse[:, 2] * third)
+            second, third = second * inverse[:, 1] * z, third * inverse[:, 2] * z
         order = np.lexsort((z, ray))
         first = np.ones(len(order), bool)
         first[1:] = ray[order[1:]] != ray[order[:-1]]
@@ -110,8 +127,7 @@ class NumpyCaster:
         best = best[z[best] < depth[ray[best]]]
         rays = ray[best]
         depth[rays], face[rays] = z[best], index[best]
-        out_u[rays] = second[best] * inverse[best, 1] * z[best]
-        out_v[rays] = third[best] * inverse[best, 2] * z[best]
+        out_u[rays], out_v[rays] = second[best], third[best]
 
 
 class _Bins:

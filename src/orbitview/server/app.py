@@ -7,6 +7,7 @@ import hashlib
 import importlib.util
 import re
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
@@ -27,13 +28,14 @@ from ..errors import InvalidRequest, OrbitviewError
 from ..jobs.queue import JobQueue
 from ..jobs.trouble import full_or_away
 from ..logs import get_logger
+from ..operations.reader import BadFields
 from ..storage import KEPT
-from . import pages, v1, v5
+from . import around, generations, handling, pages, previews, uploads, v1, v5
 from .auth import Gate
 from .bodies import Bodies
+from .listeners import Listeners
 from .metrics import Metrics
 from .problems import problem, shaped
-from .requests import BadFields
 
 log = get_logger("orbitview.api")
 
@@ -48,19 +50,27 @@ def create_app(settings: Settings) -> FastAPI:
         app.state.queue = await run_in_threadpool(JobQueue, settings)
         app.state.gate = Gate(app.state.queue)
         app.state.metrics = Metrics(app.state.queue)
+        app.state.listeners = Listeners(app.state.queue, v1.present)
         async with endpoint.lifespan() if endpoint else contextlib.nullcontext():
             yield
         await run_in_threadpool(app.state.queue.close)
 
-    app: FastAPI = FastAPIOffline(
+    shown = settings.docs == "open"
+    how: dict[str, Any] = {} if shown else {"openapi_url": None}
+    app: FastAPI = (FastAPIOffline if shown else FastAPI)(
+        **how,
         title="orbitview",
         version=__version__,
         summary="One picture of an object in, the object from every side out.",
         lifespan=life,
         redirect_slashes=False,  # a redirect would take its host from the request
     )
-    app.include_router(v5.router)
+    for part in (v5, uploads, around):
+        app.include_router(part.router)
     app.include_router(v1.router)
+    app.include_router(generations.router)
+    app.include_router(handling.router)
+    app.include_router(previews.router)
     app.include_router(pages.router)
     app.add_middleware(Bodies, most=settings.max_body_mb * 2**20)
     if settings.cors_origins:
@@ -73,7 +83,7 @@ def create_app(settings: Settings) -> FastAPI:
     if endpoint:
         app.router.routes.append(Route("/mcp", endpoint))
     _files(app)
-    _operations(app)
+    _operations(app, settings)
     _errors(app)
     return app
 
@@ -130,7 +140,7 @@ def _range(header: str | None, size: int) -> tuple[int, int] | str | None:
     return (low, high) if low <= high else "bad"
 
 
-def _operations(app: FastAPI) -> None:
+def _operations(app: FastAPI, settings: Settings) -> None:
     @app.get("/healthz", tags=["Operations"], response_class=PlainTextResponse)
     async def healthz() -> str:
         """The process is up."""
@@ -151,9 +161,14 @@ def _operations(app: FastAPI) -> None:
             return PlainTextResponse(error.message, 503)
         return PlainTextResponse("ok")
 
+    if settings.metrics == "off":
+        return
+
     @app.get("/metrics", tags=["Operations"], response_class=PlainTextResponse)
     async def metrics(request: Request) -> Response:
         """Prometheus metrics, read off the tables: for a whole fleet from any of its servers."""
+        if settings.metrics == "key":
+            await run_in_threadpool(partial(request.app.state.gate.enter, request, look=True))
         text = await run_in_threadpool(request.app.state.metrics.text)
         return PlainTextResponse(text, media_type="text/plain; version=0.0.4")
 

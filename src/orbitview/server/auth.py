@@ -1,4 +1,4 @@
-"""Who is asking: API keys from the body, ``Authorization: Bearer`` or ``X-API-Key``; limits a key."""
+"""Who is asking: API keys from the body, ``Authorization: Bearer``, ``X-API-Key`` or ``key``; limits a key."""
 
 from __future__ import annotations
 
@@ -52,7 +52,8 @@ class Gate:
             Forbidden: the key may only read.
         """
         header = request.headers.get("authorization", "")
-        text = header[7:].strip() if header[:7].lower() == "bearer " else request.headers.get("x-api-key") or body_key
+        named = request.headers.get("x-api-key") or request.headers.get("key")  # the second: clients of 2023
+        text = header[7:].strip() if header[:7].lower() == "bearer " else named or body_key
         found = self._queue.records.find_key(str(text)) if text else None
         if found is not None and found["reads"]:
             if not look:

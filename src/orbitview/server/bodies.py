@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -26,9 +27,14 @@ TURNS = 2
 """Large bodies in memory at a time."""
 SILENCE = 30.0
 """Seconds between two pieces of a body."""
+SLOWEST = 16 * 2**10
+"""Bytes a second that a body must reach beyond its first :data:`SILENCE`: large ones wait for each other."""
 PLAIN_LIMIT = 256 * 2**10
 """Bytes of a body where no picture is expected."""
-_PLAIN = re.compile(r"/(fetch|system_load|system_details|delete_image)(/|$)|^/v1/jobs")
+_PLAIN = re.compile(
+    r"/(fetch|system_load|system_details|delete_image|restart_server|update|update_server|clear_cache|clear_queue)(/|$)"
+    "|^/v1/jobs"
+)
 _BINARY = ("multipart/", "image/", "application/octet-stream")
 
 
@@ -66,6 +72,7 @@ class Bodies:
         turn = Turn(self._turns)
         scope["orbitview.turn"] = turn
         seen, marks, begun, complete = 0, 0, False, False
+        came = time.monotonic()
 
         async def counted() -> Message:
             nonlocal seen, marks, complete
@@ -78,6 +85,8 @@ class Bodies:
             seen += len(part)
             if seen > most:
                 raise _too_large(most)
+            if time.monotonic() - came > SILENCE + seen / SLOWEST:
+                raise TooSlow("The body came too slowly.", hint="Send it by a faster line, or a smaller picture.")
             if not kind.startswith(_BINARY):
                 marks += sum(part.count(mark) for mark in (b"[", b"{", b","))
                 if marks > MARKS:
@@ -120,6 +129,6 @@ def _check_key(scope: Scope) -> None:
     """
     request = Request(scope)
     gate = scope["app"].state.gate
-    said = request.headers.get("authorization") or request.headers.get("x-api-key")
+    said = any(request.headers.get(name) for name in ("authorization", "x-api-key", "key"))
     if said or scope["path"].startswith("/v1/"):
         gate.enter(request, look=True)

@@ -2,48 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from collections.abc import Sequence
+from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from ..outputs import FORMATS
+from ..operations.base import Flag, KeyBody, Whole
 
-Flag = Literal["yes", "no"] | bool
-Whole = Annotated[int | str, Field(description="A number, or the same as a string.")]
-PICTURE = "https://example.com/chair.png"
-GRID = "https://example.com/generations/2ee9e794-7b5a-4e2d-80b1-7e6a943a8a36.png"
-
-
-class KeyBody(BaseModel):
-    """What every call may carry."""
-
-    key: str | None = Field(None, description="API key; may come as Authorization: Bearer or X-API-Key instead.")
-
-
-class MultiviewBody(KeyBody):
-    """One picture in, several views out."""
-
-    image: str | list[str] = Field(
-        description="http(s) URL, data: URL or base64; in a form also a file part. Ours: a list, or URLs with commas "
-        "between, are several pictures of one object."
-    )
-    prompt: str | None = None
-    negative_prompt: str | None = None
-    width: Whole | None = Field(640, description="Of the grid in pixels, 64 to 1024.")
-    height: Whole | None = Field(960, description="Of the grid in pixels, 64 to 1024.")
-    num_inference_steps: Whole | None = Field(50, description="1 to 50; what a step is, is the engine's.")
-    guidance_scale: float | str | None = Field(4, description="1 to 20; counts for diffusion engines.")
-    seed: Whole | None = Field(None, description="null picks one and reports it in meta.")
-    temp: Flag | None = Field("no", description="Told back in meta; links and proxy_links are there in any case.")
-    base64: Flag | None = Field("no", description="yes: the picture itself in output, as base64.")
-    webhook: str | None = Field(None, description="URL that gets a POST when the job has ended.")
-    track_id: str | None = Field(None, description="Handed back in the webhook call.")
-    engine: str | None = Field("auto", description="Ours: see GET /v1/engines.")
-    rig: str | None = Field(None, description="Ours: named cameras.")
-    elevation: float | str | None = Field(None, description="Ours: of the picture's camera in degrees, if known.")
-    background: str | None = Field("white", description="Ours: white, grey, transparent or any colour.")
-    transparent: Flag | None = Field("no", description="Ours: short for background=transparent.")
-    formats: list[str] | str | None = Field(None, description=f"Ours: any of {', '.join(FORMATS)}.")
+KINDS = ("image", "video", "voice", "3d")
+"""What ``delete_image`` may be told to delete."""
+STORED = ("image", "3d")
+"""What can have been uploaded here."""
 
 
 class UploadBody(KeyBody):
@@ -57,6 +26,30 @@ class DeleteBody(KeyBody):
     """An upload to forget."""
 
     request_id: Whole
+    type: str | None = Field("image", description=f"{', '.join(KINDS)}.")
+
+
+class StoreBody(KeyBody):
+    """A file to keep."""
+
+    init_image: str | None = Field(None, description="A picture as data: URL or base64. Also base64_string.")
+    init_obj: str | None = Field(None, description="Instead: a GLB, OBJ, PLY or STL as data: URL or base64.")
+
+
+class StoredFile(BaseModel):
+    """The stored file."""
+
+    status: Literal["success"]
+    id: int
+    output: list[str]
+
+
+class Told(BaseModel):
+    """What was done."""
+
+    status: Literal["ok"]
+    messege: str
+    message: str
 
 
 class Success(BaseModel):
@@ -65,7 +58,9 @@ class Success(BaseModel):
     status: Literal["success"]
     id: int
     generationTime: float  # noqa: N815
-    output: list[str] = Field(description="URL of the grid, or its base64.")
+    output: list[str] | str = Field(
+        description="URL of the grid, or its base64. Of super_resolution in v3 and v5 one string, no list."
+    )
     proxy_links: list[str] | None = None
     meta: dict[str, Any]
     views: list[dict[str, Any]] = Field(description="Ours: every file with its link and camera.")
@@ -76,10 +71,10 @@ class Processing(BaseModel):
 
     status: Literal["processing"]
     id: int
-    eta: float
+    eta: int
     fetch_result: str
     future_links: list[str]
-    output: list[str]
+    output: list[str] | str
     messege: str
     message: str
     meta: dict[str, Any]
@@ -113,8 +108,13 @@ class Load(BaseModel):
 
     queue_num: int | None = None
     model_count: int | None = None
-    queue_time: float
+    queue_time: int
     status: Literal["ok"]
+
+
+def also(paths: Sequence[str]) -> str:
+    """The other addresses of a route, for its description."""
+    return f"Also at {', '.join(paths)}." if paths else ""
 
 
 def described(body: type[BaseModel], good: Any, example: dict[str, Any]) -> dict[str, Any]:

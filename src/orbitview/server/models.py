@@ -4,45 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import BaseModel, ConfigDict, Field
 
 from ..formats import Format, Kind
-from ..images.limits import MOST_PICTURES
-
-
-class CameraModel(BaseModel):
-    """A camera on an orbit around the object, angles in degrees."""
-
-    model_config = ConfigDict(extra="forbid")
-    azimuth: float = 0
-    elevation: float = Field(0, ge=-90, le=90)
-    distance: float | None = Field(
-        None, description="In bounding-box diagonals; null: far enough to see the whole object."
-    )
-    fov: float = Field(30, ge=1, le=120)
-
-
-class OutputModel(BaseModel):
-    """How files are made."""
-
-    model_config = ConfigDict(extra="forbid")
-    turntable_size: int = Field(512, ge=32, le=2048, description="Side of turntables and frames in pixels.")
-    frames: int = Field(36, ge=4, le=360, description="Of one turn.")
-    seconds: float = Field(2.0, ge=0.2, le=60, description="That an animation's turn takes.")
-    elevations: list[float] = Field(
-        [15.0], min_length=1, max_length=MOST_PICTURES, description="Of the turning camera; a row of frames for each."
-    )
-    start: float = Field(0.0, ge=-360, le=360, description="Azimuth of the first frame.")
-    direction: Literal["clockwise", "counterclockwise"] = "clockwise"
-    easing: Literal["linear", "smooth"] = "linear"
-    frame_type: Literal["jpg", "webp", "png"] = "jpg"
-    frame_name: str = Field("", max_length=100, description="Such as {name}-{index:02d}, or {row} with several rows.")
-    object_name: str = Field("object", max_length=100, description="{name} of frames, and the title of spin.html.")
-    object_height: str | None = Field(None, description="Real height such as 12cm; meshes come in real units.")
-    object_width: str | None = Field(None, description="Real width instead.")
-    object_length: str | None = Field(None, description="Real length (front to back) instead.")
-    faces: int | None = Field(None, ge=100, le=1_000_000, description="Most triangles of a mesh.")
-    texture: int | None = Field(None, ge=64, le=4096, description="Side of a mesh's texture in pixels.")
+from ..operations.models import OutputModel
 
 
 class FormatModel(BaseModel):
@@ -69,60 +34,25 @@ class FilesRequest(BaseModel):
     priority: int = Field(10, ge=1, le=100, description="Lower runs first among the key's own jobs.")
 
 
-class PictureModel(BaseModel):
-    """One of several pictures of an object."""
+class PerspectiveCamera(BaseModel):
+    """A pinhole camera on an orbit around the object, angles in degrees."""
 
     model_config = ConfigDict(extra="forbid")
-    image: str = Field(description="http(s) URL, data: URL or base64 of the picture.")
-    azimuth: float | None = Field(
-        None, ge=-360, le=360, description="Of its camera in degrees, relative to the first; null: found."
-    )
-    elevation: float | None = Field(None, ge=-90, le=90, description="Of its camera, if known.")
+    azimuth: float
+    elevation: float
+    distance: float | None = Field(description="In bounding-box diagonals.")
+    fov: float
 
 
-class ViewsRequest(BaseModel):
-    """What to make of one picture, or of several of one object."""
+class OrthographicCamera(BaseModel):
+    """A camera with parallel rays."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [{"image": "https://example.com/chair.png", "rig": "sides-4", "formats": ["glb"]}]
-        }
-    )
-    images: list[PictureModel] | None = Field(
-        None,
-        min_length=1,
-        max_length=MOST_PICTURES,
-        description="Instead of image: pictures of one object from several sides.",
-    )
-    image: str | None = Field(
-        None, validate_default=True, description="http(s) URL, data: URL or base64 of the picture."
-    )
-    engine: str = Field("auto", description="See GET /v1/engines.")
-    rig: str | None = Field(None, description="Named cameras; by default six views around.")
-    cameras: list[CameraModel] | None = Field(None, max_length=64)
-    size: int | None = Field(None, ge=32, le=1024)
-    width: int = Field(640, ge=64, le=1024)
-    height: int = Field(960, ge=64, le=1024)
-    background: str = "white"
-    elevation: float | None = Field(None, ge=-90, le=90, description="Of the picture's camera, if known.")
-    formats: list[Format] = []
-    output: OutputModel | None = None
-    seed: int | None = Field(None, ge=0, le=2**53)
-    num_inference_steps: int | None = Field(None, ge=1, le=100)
-    guidance_scale: float | None = Field(None, ge=1, le=20)
-    prompt: str | None = None
-    negative_prompt: str | None = None
-    webhook: str | None = None
-    track_id: str | None = None
-    priority: int = Field(10, ge=1, le=100, description="Lower runs first among the key's own jobs.")
-
-    @field_validator("image")
-    @classmethod
-    def _one_or_several(cls, value: str | None, info: ValidationInfo) -> str | None:
-        """Told beside all that is wrong, not after it. Where ``images`` is wrong it is not among the data."""
-        if not value and info.data.get("images", True) is None:
-            raise ValueError("The image field is required.")
-        return value
+    model_config = ConfigDict(extra="forbid")
+    azimuth: float
+    elevation: float
+    distance: float | None = Field(description="In bounding-box diagonals.")
+    projection: Literal["orthographic"]
+    scale: float | None = Field(description="Height of the picture in bounding-box diagonals.")
 
 
 class FileModel(BaseModel):
@@ -131,7 +61,7 @@ class FileModel(BaseModel):
     name: str
     format: str
     url: str
-    camera: CameraModel | None = None
+    camera: PerspectiveCamera | OrthographicCamera | None = None
 
 
 class ErrorModel(BaseModel):
@@ -148,6 +78,7 @@ class JobModel(BaseModel):
 
     id: int
     status: Literal["queued", "processing", "success", "failed", "cancelled"]
+    operation: str = Field("views", description="What is done: views, or one of its siblings.")
     engine: str
     progress: float = Field(description="0 to 1")
     stage: str
@@ -157,6 +88,7 @@ class JobModel(BaseModel):
     started: float | None
     finished: float | None
     seed: int
+    of: int | None = Field(description="The job whose object this one makes further files of.")
     files: list[FileModel]
     meta: dict[str, Any]
     error: ErrorModel | None
@@ -206,6 +138,8 @@ class EngineModel(BaseModel):
     licence: str
     features: list[str]
     rig: str | None
+    steps: int = Field(description="What it takes by itself, where steps are among its features.")
+    most_steps: int = Field(description="More do nothing more.")
     ready: bool
     auto: bool = Field(description="What engine=auto means here.")
     reason: str

@@ -1,18 +1,20 @@
-"""The playground at ``/``, its files, and the page that shows a GLB in 3D."""
+"""The playground at ``/``, its files, and what it shows of jobs: small pictures and meshes."""
 
 from __future__ import annotations
 
 import io
+import re
 from functools import cache
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import FileResponse, HTMLResponse, PlainTextResponse
+from PIL import Image
 
 from ..config import Settings
 from ..jobs.queue import JobQueue
-from ..storage import kind_of
+from ..storage import KEPT, Stored, kind_of
 
 WEB = Path(__file__).parent / "web"
 router = APIRouter(include_in_schema=False)
@@ -25,26 +27,13 @@ def page_policy(settings: Settings) -> str:
     files = f" {parts.scheme}://{parts.netloc}" if kept else ""
     return (
         f"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:{files}; "
-        "connect-src 'self'; frame-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+        "connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
     )
 
 
-VIEWER_POLICY = (
-    "sandbox allow-scripts; default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; "
-    "img-src data: blob:; connect-src data: blob:; frame-ancestors 'self'"
-)
-"""The viewer's scripts are inline, so it gets an origin of its own and no way out."""
-
-
-VIEWER_LOOKS = {
-    "scene.background=new THREE.Color(0xffffff);": "",
-    "{antialias:true}": "{antialias:true,alpha:true}",
-    "renderer.setPixelRatio(": "renderer.outputEncoding=THREE.sRGBEncoding;renderer.setPixelRatio(",
-    "THREE.DirectionalLight(0xffffff,1.75);": "THREE.DirectionalLight(0xffffff,0.4);"
-    "scene.add(new THREE.AmbientLight(0xffffff,0.75));",
-    "margin: 0px;": "margin: 0px; background: radial-gradient(circle at 50% 38%, #fff, #dfe4ec);",
-}
-"""trimesh's page is lit for engineering models; ours are pictures already lit: mostly flat light, true colours."""
+_KEPT = {"Cache-Control": KEPT, "X-Content-Type-Options": "nosniff"}
+THUMBNAIL = 256
+"""Longest side of a thumbnail in pixels: a few kB, sharp on a dense screen at the gallery's size."""
 
 
 @cache
@@ -65,6 +54,18 @@ def playground(request: Request) -> HTMLResponse:
     return HTMLResponse(_index(queue.storage.local), headers=headers)
 
 
+@router.get("/help")
+def guide() -> HTMLResponse:
+    """What to know before a first picture."""
+    headers = {
+        "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+        "X-Content-Type-Options": "nosniff",
+        "Cache-Control": "no-cache",
+    }
+    return HTMLResponse((WEB / "help.html").read_text("utf-8"), headers=headers)
+
+
 @router.get("/web/{name:path}")
 def asset(name: str) -> Response:
     """A file of the page."""
@@ -77,19 +78,30 @@ def asset(name: str) -> Response:
     )
 
 
-@router.get("/viewer/{prefix}")
-def viewer(prefix: str, request: Request) -> Response:
-    """A self-contained page with a job's mesh, for the playground's frame; as unguessable as the mesh's own link."""
-    queue: JobQueue = request.app.state.queue
-    stored = queue.storage.get(f"generations/{prefix}/object.glb") if len(prefix) == 36 else None
+@router.get("/models/{prefix}")
+def model(prefix: str, request: Request) -> Response:
+    """A job's mesh from the page's own address, wherever files are kept; as unguessable as the mesh's own link."""
+    stored = _stored(request, prefix, "/object.glb")
     if stored is None:
         return PlainTextResponse("not found", 404)
-    import trimesh
-    from trimesh.viewer import scene_to_html
+    return Response(stored.data, media_type=stored.kind, headers=_KEPT)
 
-    scene = trimesh.load_scene(io.BytesIO(stored.data), file_type="glb")
-    scene.set_camera(angles=(-0.25, 0.5, 0), distance=1.9, center=scene.centroid, fov=(35, 35))
-    page = scene_to_html(scene)
-    for theirs, ours in VIEWER_LOOKS.items():
-        page = page.replace(theirs, ours)
-    return HTMLResponse(page, headers={"Content-Security-Policy": VIEWER_POLICY})
+
+@router.get("/thumbnails/{prefix}")
+def thumbnail(prefix: str, request: Request) -> Response:
+    """A job's grid, small."""
+    stored = _stored(request, prefix, ".png")
+    if stored is None:
+        return PlainTextResponse("not found", 404)
+    with Image.open(io.BytesIO(stored.data)) as grid:
+        small = grid.convert("RGBA")
+    small.thumbnail((THUMBNAIL, THUMBNAIL), Image.Resampling.LANCZOS)
+    buffer = io.BytesIO()
+    small.save(buffer, "WEBP", quality=72, method=4)
+    return Response(buffer.getvalue(), media_type="image/webp", headers=_KEPT)
+
+
+def _stored(request: Request, prefix: str, ending: str) -> Stored | None:
+    queue: JobQueue = request.app.state.queue
+    known = re.fullmatch("[0-9a-f-]{36}", prefix)
+    return queue.storage.get(f"generations/{prefix}{ending}") if known else None

@@ -19,6 +19,7 @@ from ..errors import InvalidRequest
 from ..jobs.queue import JobQueue
 from ..logs import configure
 from .app import create_app
+from .patience import PatientProtocol, notice_the_dead
 
 
 def check_open(settings: Settings) -> bool:
@@ -100,11 +101,13 @@ def serve(settings: Settings, worker: bool = True) -> None:
         InvalidRequest: the address cannot be listened on, or the server would be open to strangers.
     """
     configure(settings)
+    os.umask(0o077)  # pictures, results and keys are nobody else's on this machine
     listening = _listen(settings)
     if check_open(settings):
         print("No API key exists: open to everybody on this machine, and to nobody else.", file=sys.stderr)
+    app = create_app(settings)
     server = _Server(
-        uvicorn.Config(create_app(settings), log_config=None, access_log=False, timeout_graceful_shutdown=20)
+        uvicorn.Config(app, http=PatientProtocol, log_config=None, access_log=False, timeout_graceful_shutdown=20)
     )
     # uvicorn raises the signal again once it has ended: that must not kill us before the worker has ended too.
     for name in (signal.SIGTERM, signal.SIGINT):
@@ -131,6 +134,7 @@ def _listen(settings: Settings) -> socket.socket:
         listening = socket.socket(family, kind, number)
         if os.name == "posix":
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        notice_the_dead(listening)
         listening.bind(address)
         listening.listen(2048)
     except OSError as error:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import json
-import time
-from collections.abc import AsyncIterator
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
@@ -18,7 +16,12 @@ from ..errors import InvalidRequest, OrbitviewError
 from ..formats import ABOUT
 from ..jobs.answers import artefacts, scene_of
 from ..jobs.queue import JobQueue
+from ..operations.base import Operation, OwnBody
+from ..operations.reader import refuse_surrogates, whole_number
+from ..operations.registry import operations
+from ..operations.views import read_files_request
 from .auth import Gate
+from .listeners import Listeners
 from .models import (
     DeliveryModel,
     EngineModel,
@@ -28,11 +31,11 @@ from .models import (
     JobPage,
     Problem,
     UploadModel,
-    ViewsRequest,
 )
-from .requests import read_files_request, read_request, refuse_surrogates, whole_number
+from .reading import PICTURE_BODY, read_picture
 from .turns import taken
-from .v5 import _webhook, read_body, store_upload, wait_for
+from .uploads import store_upload
+from .v5 import wait_for, webhook_of
 
 router = APIRouter(prefix="/v1", tags=["Views"])
 Row = dict[str, Any]
@@ -74,63 +77,80 @@ def present(job: Row, queue: JobQueue) -> Row:
     request = json.loads(job["request"])
     is_open = job["status"] in ("queued", "processing")
     return {
-        **{k: job[k] for k in ("id", "status", "engine", "progress", "stage", "created", "started", "finished")},
+        **{
+            k: job[k]
+            for k in ("id", "status", "operation", "engine", "progress", "stage", "created", "started", "finished")
+        },
         "position": queue.position(job),
         "eta": queue.eta_of(job) if is_open else None,
         "seed": request["seed"],
+        "of": request.get("of"),
         "files": artefacts(job, queue),
         "meta": json.loads(job["meta"] or "{}"),
         "error": json.loads(job["error"]) if job["error"] else None,
     }
 
 
-def _job(queue: JobQueue, job_id: int, key: Row) -> Row:
+def own_job(queue: JobQueue, job_id: int, key: Row) -> Row:
+    """One of the key's own jobs.
+
+    Raises:
+        NotFound: there is none of that number.
+    """
     job = queue.records.job(job_id, key["id"]) if 0 < job_id < 2**53 else None
     if job is None:
         raise NotFound("There is no such job.", hint="Jobs are seen only by the key that made them, until they expire.")
     return job
 
 
-@router.post(
-    "/views",
-    status_code=202,
-    response_model=JobModel,
-    responses={200: {"model": JobModel, "description": "Done (Prefer: wait)"}, **PROBLEMS},
-)
-async def create_views(
-    body: ViewsRequest,
-    request: Request,
-    response: Response,
-    key: Key,
-    prefer: Annotated[
-        str | None, Header(description="wait or wait=SECONDS: answer when the job has ended, 60 s at most.")
-    ] = None,
-    idempotency_key: Annotated[str | None, Header(max_length=200)] = None,
-) -> Row:
-    """Queue a job."""
+Prefer = Annotated[str | None, Header(description="wait or wait=SECONDS: answer when the job has ended, 60 s at most.")]
+
+
+def starter(operation: Operation) -> Callable[..., Awaitable[Row]]:
+    """The endpoint that queues a job of an operation."""
+
+    async def create(
+        body: OwnBody,
+        request: Request,
+        response: Response,
+        key: Key,
+        prefer: Prefer = None,
+        idempotency_key: Annotated[str | None, Header(max_length=200)] = None,
+    ) -> Row:
+        queue: JobQueue = request.app.state.queue
+        gate: Gate = request.app.state.gate
+        fields = body.model_dump(exclude_none=True)
+        refuse_surrogates(fields)
+        webhook = webhook_of(fields)
+        wanted, pictures = await run_in_threadpool(operation.read, fields, queue.storage, "own")
+        if idempotency_key and fields.get("seed") is None:  # a repeated request must be the same request
+            wanted["seed"] = int.from_bytes(hashlib.sha256(idempotency_key.encode()).digest()[:4]) % 2**31
+
+        def accept() -> Row:
+            with gate.admitted(key):
+                return queue.submit(
+                    wanted,
+                    key["id"],
+                    pictures=pictures,
+                    webhook=webhook,
+                    track_id=body.track_id,
+                    idempotency=idempotency_key,
+                    priority=body.priority,
+                    operation=operation.name,
+                )
+
+        job = await run_in_threadpool(accept)
+        taken(request)
+        return await answered(job, request, response, prefer)
+
+    create.__annotations__["body"] = operation.model
+    create.__name__, create.__doc__ = f"create_{operation.name}", f"{operation.summary}: queue a job."
+    return create
+
+
+async def answered(job: Row, request: Request, response: Response, prefer: str | None) -> Row:
+    """A job just made, or as it is once it has ended where the caller prefers to wait."""
     queue: JobQueue = request.app.state.queue
-    gate: Gate = request.app.state.gate
-    fields = body.model_dump(exclude_none=True)
-    refuse_surrogates(fields)
-    webhook = _webhook(fields)
-    wanted, pictures = await run_in_threadpool(read_request, fields, queue.storage, 100)
-    if idempotency_key and body.seed is None:  # a repeated request must be the same request
-        wanted["seed"] = int.from_bytes(hashlib.sha256(idempotency_key.encode()).digest()[:4]) % 2**31
-
-    def accept() -> Row:
-        with gate.admitted(key):
-            return queue.submit(
-                wanted,
-                key["id"],
-                pictures=pictures,
-                webhook=webhook,
-                track_id=body.track_id,
-                idempotency=idempotency_key,
-                priority=body.priority,
-            )
-
-    job = await run_in_threadpool(accept)
-    taken(request)
     seconds = _wait(prefer)
     if seconds:
         job = await wait_for(queue, job, seconds)
@@ -139,6 +159,17 @@ async def create_views(
         response.status_code = 200
     response.headers["Location"] = f"/v1/jobs/{job['id']}"
     return await run_in_threadpool(present, job, queue)
+
+
+for operation in filter(lambda listed: listed.own, operations().values()):
+    router.add_api_route(
+        operation.own,
+        starter(operation),
+        methods=["POST"],
+        status_code=202,
+        response_model=JobModel,
+        responses={200: {"model": JobModel, "description": "Done (Prefer: wait)"}, **PROBLEMS},
+    )
 
 
 @router.post(
@@ -153,14 +184,14 @@ async def create_files(
     request: Request,
     response: Response,
     key: Key,
-    prefer: Annotated[str | None, Header(description="wait or wait=SECONDS, as for POST /v1/views.")] = None,
+    prefer: Prefer = None,
 ) -> Row:
     """Queue a job that makes further files of a finished one's object, without running the engine again."""
     queue: JobQueue = request.app.state.queue
     gate: Gate = request.app.state.gate
 
     def accept() -> Row:
-        before = _job(queue, job_id, key)
+        before = own_job(queue, job_id, key)
         scene = scene_of(before)
         if scene is None:
             raise InvalidRequest(
@@ -170,20 +201,12 @@ async def create_files(
             )
         fields = body.model_dump(exclude_none=True)
         refuse_surrogates(fields)
-        wanted = read_files_request(fields, json.loads(before["request"]), scene)
-        webhook = _webhook(fields)
+        wanted = read_files_request(fields, json.loads(before["request"]), scene) | {"of": job_id}
+        webhook = webhook_of(fields)
         with gate.admitted(key):
             return queue.submit(wanted, key["id"], webhook=webhook, track_id=body.track_id, priority=body.priority)
 
-    job = await run_in_threadpool(accept)
-    seconds = _wait(prefer)
-    if seconds:
-        job = await wait_for(queue, job, seconds)
-        response.headers["Preference-Applied"] = "wait"
-    if job["status"] not in ("queued", "processing"):
-        response.status_code = 200
-    response.headers["Location"] = f"/v1/jobs/{job['id']}"
-    return await run_in_threadpool(present, job, queue)
+    return await answered(await run_in_threadpool(accept), request, response, prefer)
 
 
 def _wait(prefer: str | None) -> float:
@@ -213,14 +236,14 @@ def list_jobs(
 def get_job(job_id: int, request: Request, key: Key) -> Row:
     """One job."""
     queue: JobQueue = request.app.state.queue
-    return present(_job(queue, job_id, key), queue)
+    return present(own_job(queue, job_id, key), queue)
 
 
 @router.delete("/jobs/{job_id}", status_code=204, responses=PROBLEMS)
 def delete_job(job_id: int, request: Request, key: Key) -> None:
     """Cancel a job that waits or runs; delete one that has ended, with its files."""
     queue: JobQueue = request.app.state.queue
-    job = _job(queue, job_id, key)
+    job = own_job(queue, job_id, key)
     if not queue.cancel(job):
         queue.delete(queue.records.job(job_id) or job)
 
@@ -235,48 +258,25 @@ async def job_events(job_id: int, request: Request, key: Key) -> StreamingRespon
     The files that an open job has made so far are in the job itself.
     """
     queue: JobQueue = request.app.state.queue
-    await run_in_threadpool(_job, queue, job_id, key)
+    await run_in_threadpool(own_job, queue, job_id, key)
 
-    async def stream() -> AsyncIterator[str]:
-        last: tuple[Any, ...] = ()
-        spoke = time.monotonic()
-        while not await request.is_disconnected():
-            job = await run_in_threadpool(queue.records.job, job_id)
-            if job is None:
-                return
-            if job["status"] not in ("queued", "processing"):
-                yield f"event: done\ndata: {json.dumps(await run_in_threadpool(present, job, queue))}\n\n"
-                return
-            place = await run_in_threadpool(queue.position, job)
-            now = (job["status"], job["progress"], job["stage"], place, len(json.loads(job["files"])))
-            if now != last:
-                last, spoke = now, time.monotonic()
-                data = {"status": now[0], "percent": round(100 * now[1], 1), "stage": now[2]}
-                data |= {"position": now[3], "files": now[4]}
-                data["eta"] = await run_in_threadpool(queue.eta_of, job)
-                yield f"event: progress\ndata: {json.dumps(data)}\n\n"
-            elif time.monotonic() - spoke > 15:
-                spoke = time.monotonic()
-                yield ": still here\n\n"
-            await asyncio.sleep(0.1)
-
-    return StreamingResponse(
-        stream(), media_type="text/event-stream", headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    )
+    listeners: Listeners = request.app.state.listeners
+    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    return StreamingResponse(listeners.events(job_id), media_type="text/event-stream", headers=headers)
 
 
 @router.get("/jobs/{job_id}/webhooks", response_model=list[DeliveryModel], responses=PROBLEMS)
 def list_deliveries(job_id: int, request: Request, key: Key) -> list[Row]:
     """The delivery log of a job's webhook."""
     queue: JobQueue = request.app.state.queue
-    return queue.records.deliveries_of(_job(queue, job_id, key)["id"])
+    return queue.records.deliveries_of(own_job(queue, job_id, key)["id"])
 
 
 @router.post("/jobs/{job_id}/webhooks", status_code=202, responses=PROBLEMS)
 def redeliver(job_id: int, request: Request, key: Key) -> Row:
     """Send the webhook again, with the same event id."""
     queue: JobQueue = request.app.state.queue
-    job = _job(queue, job_id, key)
+    job = own_job(queue, job_id, key)
     if not job["webhook"]:
         raise InvalidRequest("This job has no webhook.", field="webhook")
     if job["status"] in ("queued", "processing"):
@@ -286,31 +286,11 @@ def redeliver(job_id: int, request: Request, key: Key) -> Row:
     return {"event": f"evt_{job['uid']}", "attempt": attempt}
 
 
-_UPLOAD: Row = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "image/*": {"schema": {"type": "string", "format": "binary"}},
-            "multipart/form-data": {
-                "schema": {"type": "object", "required": ["image"], "properties": {"image": {"type": "string"}}}
-            },
-            "application/json": {
-                "schema": {"type": "object", "required": ["image"], "properties": {"image": {"type": "string"}}},
-                "example": {"image": "data:image/png;base64,…"},
-            },
-        },
-    }
-}
-
-
-@router.post("/images", status_code=201, response_model=UploadModel, responses=PROBLEMS, openapi_extra=_UPLOAD)
+@router.post("/images", status_code=201, response_model=UploadModel, responses=PROBLEMS, openapi_extra=PICTURE_BODY)
 async def upload_image(request: Request, key: Key) -> Row:
     """Store a picture: a multipart part or JSON field named ``image``, or the raw bytes of an ``image/*`` body."""
     queue: JobQueue = request.app.state.queue
-    if request.headers.get("content-type", "").lower().startswith(("image/", "application/octet-stream")):
-        image: object = await request.body()
-    else:
-        image = (await read_body(request)).get("image")
+    image = await read_picture(request)
     if not image:
         raise InvalidRequest(
             "There is no picture in the request.", hint="Send it as a part or field named image.", field="image"

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import re
 import time
-import uuid
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import UploadFile
 
-from ..errors import InvalidRequest, OrbitviewError
+from ..errors import OrbitviewError
 from ..jobs.answers import fetch_answer
 from ..jobs.queue import Busy, JobQueue
+from ..operations.base import Dialect, KeyBody, Operation
+from ..operations.reader import BadFields, whole_number
+from ..operations.registry import operations
 from . import hosted
 from .auth import Unauthorized
-from .requests import BadFields, read_request, refuse_surrogates, whole_number
+from .reading import TIP, read_body
 from .turns import taken
 
 router = APIRouter(tags=["Hosted API"])
@@ -41,71 +41,19 @@ FETCH_PATHS = (
 )
 BODY_FETCH_PATHS = ("/api/v6/images/fetch", "/api/v6/3d/fetch", "/api/v1/enterprise/fetch")
 """Where the number of the request is in the body, as ``request_id`` or ``id``."""
-VIEW_PATHS = (
-    "/api/v5/multiview",
-    "/api/v6/image_editing/multiview",
-    "/api/v6/images/multiview",
-    "/api/v1/image_editing/multiview",
-    "/api/v1/enterprise/multiview",
-    "/api/v1/enterprise/image_editing/multiview",
-)
 _NONE = "There is no such request."
-_TIP = (
-    "1. Make sure you are passing Content-Type: application/json in header. "
-    "2. Make sure you are doing POST request with valid JSON."
-)
-
-
-_HALF = re.compile(rb"\\u[dD][89a-fA-F]")
-
-
-async def read_body(request: Request) -> Row:
-    """JSON, form or multipart as one flat dictionary; uploaded parts as bytes.
-
-    Raises:
-        InvalidRequest: it is none of these.
-    """
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind in ("multipart/form-data", "application/x-www-form-urlencoded"):
-        try:
-            form = await request.form(max_part_size=64 * 2**20)
-        except OrbitviewError:
-            raise
-        except Exception as error:
-            raise InvalidRequest("The form cannot be read.", hint=_TIP) from error
-        body: Row = {}
-        for name, value in form.multi_items():
-            content: Any = await value.read() if isinstance(value, UploadFile) else value
-            if name == "image" and name in body:  # several parts of one name are several pictures
-                content = [*(body[name] if isinstance(body[name], list) else [body[name]]), content]
-            body[name] = content
-        for name in ("cameras", "formats", "images", "image"):
-            if isinstance(body.get(name), str) and body[name].lstrip().startswith("["):
-                try:
-                    body[name] = json.loads(body[name])
-                except (ValueError, RecursionError) as error:
-                    raise BadFields({name: [f"The {name} field is not valid JSON."]}) from error
-        return body
-    raw = bytearray()
-    async for part in request.stream():
-        raw += part
-    if not raw.strip():
-        return {}
-    try:
-        parsed = json.loads(raw)
-    except (ValueError, RecursionError) as error:
-        raise InvalidRequest("The body is not valid JSON.", hint=_TIP) from error
-    if not isinstance(parsed, dict):
-        raise InvalidRequest("The body must be a JSON object.", hint=_TIP)
-    if _HALF.search(raw):
-        refuse_surrogates(parsed)
-    return parsed
 
 
 def answer(request: Request, body: Row, status: int = 200) -> JSONResponse:
     """HTTP 200 whatever happened, as old clients expect, unless real status codes are on."""
     queue: JobQueue = request.app.state.queue
     return JSONResponse(body, status if queue.settings.real_status else 200)
+
+
+async def entered(request: Request) -> tuple[Row, Row]:
+    """A call's body, and the key that it comes with."""
+    body = await read_body(request)
+    return body, await run_in_threadpool(request.app.state.gate.enter, request, body.get("key"))
 
 
 def vendor_error(error: OrbitviewError) -> Row:
@@ -117,35 +65,45 @@ def vendor_error(error: OrbitviewError) -> Row:
     elif isinstance(error, Busy):
         more = {"tips": error.hint, "retry_after": error.retry_after}
     elif isinstance(error, Unauthorized):
-        more = {"tip": _TIP}
+        more = {"tip": TIP}
     elif error.field:
         message = {error.field: [str(error)]}
     else:
-        more = {"tip": error.hint or _TIP}
+        more = {"tip": error.hint or TIP}
     return {"status": "error", "messege": message, "message": message, **more}
 
 
-async def multiview(request: Request) -> JSONResponse:
-    """One picture in, one grid of views out."""
-    queue: JobQueue = request.app.state.queue
-    gate = request.app.state.gate
+def starter(operation: Operation, dialect: Dialect) -> Callable[[Request], Awaitable[JSONResponse]]:
+    """The endpoint that starts a job of an operation, and gives its result where it is done in time."""
 
-    def accept(body: Row) -> Row:
-        key = gate.enter(request, body.get("key"))
-        webhook, track = _webhook(body), body.get("track_id")
-        wanted, pictures = read_request(body, queue.storage)
-        track = None if track in (None, "") else str(track)
-        with gate.admitted(key):
-            return queue.submit(wanted, key["id"], pictures=pictures, webhook=webhook, track_id=track)
+    async def start(request: Request) -> JSONResponse:
+        queue: JobQueue = request.app.state.queue
+        gate = request.app.state.gate
 
-    job = await run_in_threadpool(accept, await read_body(request))
-    taken(request)
-    job = await wait_for(queue, job, queue.settings.compatible_wait)
-    body = await run_in_threadpool(fetch_answer, job, queue)
-    return answer(request, body, 200 if body["status"] in ("success", "processing") else 422)
+        def accept(body: Row) -> Row:
+            key = gate.enter(request, body.get("key"))
+            webhook, track = webhook_of(body), body.get("track_id")
+            wanted, pictures = operation.read(body, queue.storage, dialect)
+            if isinstance(track, int):
+                wanted["track_id"] = track  # handed back as the number that it was
+            track = None if track in (None, "") else str(track)
+            with gate.admitted(key):
+                return queue.submit(
+                    wanted, key["id"], pictures=pictures, webhook=webhook, track_id=track, operation=operation.name
+                )
+
+        job = await run_in_threadpool(accept, await read_body(request))
+        taken(request)
+        job = await wait_for(queue, job, queue.settings.compatible_wait)
+        body = await run_in_threadpool(fetch_answer, job, queue)
+        return answer(request, body, 200 if body["status"] in ("success", "processing") else 422)
+
+    start.__name__, start.__doc__ = operation.webhook_type, f"{operation.summary}."
+    return start
 
 
-def _webhook(body: Row) -> str | None:
+def webhook_of(body: Row) -> str | None:
+    """The address to tell when the job has ended."""
     url = body.get("webhook")
     if url in (None, ""):
         return None
@@ -154,17 +112,24 @@ def _webhook(body: Row) -> str | None:
     return url
 
 
+_waiting: list[int] = []
+"""Jobs that somebody waits for."""
+
+
 async def wait_for(queue: JobQueue, job: Row, seconds: float) -> Row:
     """The job's record once it has ended, or after ``seconds``."""
-    deadline = time.monotonic() + seconds
-    pause = 0.02
-    while job["status"] in ("queued", "processing") and time.monotonic() < deadline:
-        await asyncio.sleep(pause)
-        pause = min(0.05, pause * 1.3)
-        found = await run_in_threadpool(queue.records.job, job["id"])
-        if found is None:
-            break
-        job = found
+    begun = time.monotonic()
+    _waiting.append(job["id"])
+    try:
+        while job["status"] in ("queued", "processing") and (waited := time.monotonic() - begun) < seconds:
+            # Who waits long can wait a little longer, and so can each of many.
+            await asyncio.sleep(min(0.3, max(0.02 * len(_waiting), waited / 40)))
+            found = await run_in_threadpool(queue.records.job, job["id"])
+            if found is None:
+                break
+            job = found
+    finally:
+        _waiting.remove(job["id"])
     return job
 
 
@@ -193,23 +158,27 @@ async def fetch(request: Request, job_id: str = "") -> JSONResponse:
     return answer(request, await run_in_threadpool(fetch_answer, job, queue))
 
 
-for path in VIEW_PATHS:
-    router.add_api_route(
-        path,
-        multiview,
-        methods=["POST"],
-        summary="Six views of an object (hosted contract)",
-        **hosted.described(
-            hosted.MultiviewBody, hosted.Success | hosted.Processing, {"image": hosted.PICTURE, "prompt": "a chair"}
-        ),
-    )
+for operation in operations().values():
+    for path, dialect in operation.hosted.items():
+        same = [other for other, spoken in operation.hosted.items() if (spoken == "v6") == (dialect == "v6")]
+        router.add_api_route(
+            path,
+            starter(operation, dialect),
+            methods=["POST"],
+            summary=f"{operation.summary} (hosted contract)",
+            description=hosted.also(same[1:]),
+            include_in_schema=path == same[0],
+            **hosted.described(operation.body, hosted.Success | hosted.Processing, operation.example),
+        )
 for path in FETCH_PATHS:
     router.add_api_route(
         path,
         fetch,
         methods=["POST"],
         summary="The result of a queued request (hosted contract)",
-        **hosted.described(hosted.KeyBody, hosted.Success | hosted.Processing, {"key": "ov_…"}),
+        description=hosted.also(FETCH_PATHS[1:]),
+        include_in_schema=path == FETCH_PATHS[0],
+        **hosted.described(KeyBody, hosted.Success | hosted.Processing, {"key": "ov_…"}),
     )
     router.add_api_route(path, fetch, methods=["GET"], include_in_schema=False)
 
@@ -221,77 +190,3 @@ async def fetch_by_body(request: Request) -> JSONResponse:
 
 for path in BODY_FETCH_PATHS:
     router.add_api_route(path, fetch_by_body, methods=["POST"], include_in_schema=False)
-
-
-_LOAD = hosted.described(hosted.KeyBody, hosted.Load, {"key": "ov_…"})
-
-
-@router.post("/api/v3/system_load", summary="Queue length (hosted contract)", **_LOAD)
-@router.post("/api/v1/enterprise/system_details", summary="Models and queue (hosted contract)", **_LOAD)
-async def system_load(request: Request) -> JSONResponse:
-    """How many requests wait, and for how many seconds."""
-    queue: JobQueue = request.app.state.queue
-    body = await read_body(request)
-    await run_in_threadpool(request.app.state.gate.enter, request, body.get("key"))
-    waiting = await run_in_threadpool(queue.records.waiting)
-    seconds = queue.eta(waiting - 1, "lift") if waiting else 0
-    if request.url.path.endswith("system_details"):
-        from ..engines import engine_names
-
-        return answer(request, {"model_count": len(engine_names()), "queue_time": seconds, "status": "ok"})
-    return answer(request, {"queue_num": waiting, "queue_time": seconds, "status": "ok"})
-
-
-@router.post(
-    "/api/v3/base64_crop",
-    summary="Upload a picture (hosted contract)",
-    **hosted.described(hosted.UploadBody, hosted.Uploaded, {"image": "data:image/png;base64,…", "crop": "no"}),
-)
-async def base64_crop(request: Request) -> JSONResponse:
-    """Store a base64 picture and give its link, squared to its middle where ``crop`` is true."""
-    queue: JobQueue = request.app.state.queue
-    body = await read_body(request)
-    key = await run_in_threadpool(request.app.state.gate.enter, request, body.get("key"))
-    if body.get("image") in (None, ""):
-        raise BadFields({"image": ["The image field is required."]})
-    number, link = await run_in_threadpool(
-        store_upload, queue, key["id"], body["image"], str(body.get("crop", "")).lower() in ("true", "yes", "1")
-    )
-    text = "image uploaded"
-    return answer(request, {"status": "success", "messege": text, "message": text, "link": link, "request_id": number})
-
-
-def store_upload(queue: JobQueue, key_id: str, image: object, crop: bool) -> tuple[int, str]:
-    """Decode, normalise to PNG and keep a picture; its number and link."""
-    import io
-
-    from ..images import decode_base64, load_image
-
-    picture = load_image(image if isinstance(image, bytes) else decode_base64(image))
-    if crop:
-        side = min(picture.size)
-        left, top = (picture.width - side) // 2, (picture.height - side) // 2
-        picture = picture.crop((left, top, left + side, top + side))
-    buffer = io.BytesIO()
-    picture.save(buffer, "PNG", compress_level=3)
-    name = f"uploads/{uuid.uuid4()}.png"
-    queue.storage.put(name, buffer.getvalue())
-    return queue.records.add_upload(key_id, name), queue.storage.link(name)
-
-
-@router.post(
-    "/api/v3/delete_image",
-    summary="Delete an uploaded picture (hosted contract)",
-    **hosted.described(hosted.DeleteBody, hosted.Deleted, {"request_id": 17}),
-)
-async def delete_image(request: Request) -> JSONResponse:
-    """Forget an upload of one's own."""
-    queue: JobQueue = request.app.state.queue
-    body = await read_body(request)
-    key = await run_in_threadpool(request.app.state.gate.enter, request, body.get("key"))
-    number = whole_number(str(body.get("request_id", "")))
-    file = await run_in_threadpool(queue.records.take_upload, number, key["id"]) if number is not None else None
-    if file is None:
-        raise BadFields({"request_id": ["There is no uploaded image with this request_id."]})
-    await run_in_threadpool(queue.storage.delete, [file])
-    return answer(request, {"status": "success", "messege": "image deleted", "message": "image deleted"})

@@ -7,6 +7,7 @@ seen ones the picture's, and hidden ones a little of what the network says. Solv
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 from scipy import sparse
 
@@ -17,28 +18,70 @@ SEEN = 10.0
 """Weight of the picture where it sees a vertex fully, against one edge's."""
 GUESSED = 0.02
 """Weight of the network's colour where no picture sees the vertex."""
-UPRIGHT = 0.2
-"""Weight of an upright edge against a level one's: what goes round an object goes on round it."""
+UPRIGHT = (0.05, 0.5)
+"""Least and most weight of an upright edge against a level one's. On 28 validation objects back colours gained 0.02 dB
+over 0.2 for all; streaks of spots are shorter, bands reach farther."""
+CREASE = (10.0, 3.0)
+"""How much less an edge counts across a dent and across a ridge, per unit of its normals' difference along it: parts
+end there (Hoffman and Richards 1984, "Parts of recognition")."""
+NEAR = 0.25
+"""How far from the outline, in its widths, a picture tells whether it is banded."""
 ROUNDS, ENOUGH = 120, 2e-3
 """Most steps of conjugate gradients, and the share of the first residual at which they end."""
 
 
-def completed(vertices: Floats, faces: Ints, seen: Floats, sight: Floats, guessed: Floats, hold: Floats) -> Floats:
-    """(V, 3) colours in [0, 1] of all vertices.
+def uprightness(texture: Floats, matte: Floats) -> float:
+    """Weight of upright edges against level ones for the hidden side of what a picture shows near its outline.
+
+    Where bands meet the outline level, colours change upwards and hardly along: they go on round the object. Spots and
+    figures change both ways: carried round, they would be streaks. It is the ratio of both changes' energies.
+
+    Args:
+        texture, matte: (T, T, 3) colours and (T, T) alpha.
+    """
+    inside = (matte > 0.5).astype(np.uint8)
+    columns = np.flatnonzero(inside.any(0))
+    if not len(columns):
+        return UPRIGHT[1]
+    wide = int(columns[-1] - columns[0]) + 1
+    edge = max(3, round(0.03 * wide))
+    core = cv2.erode(inside, np.ones((edge, edge), np.uint8)) > 0
+    near = core & (cv2.distanceTransform(inside, cv2.DIST_L2, 5) < NEAR * wide)
+    up, along = np.gradient(cv2.GaussianBlur(texture, (0, 0), len(texture) / 200), axis=(0, 1))
+    ratio = float((along[near] ** 2).sum()) / max(float((up[near] ** 2).sum()), 1e-9)
+    return float(np.clip(ratio, *UPRIGHT))
+
+
+def completed(
+    vertices: Floats,
+    faces: Ints,
+    normals: Floats,
+    seen: Floats,
+    sight: Floats,
+    guessed: Floats,
+    hold: Floats,
+    upright: float,
+) -> Floats:
+    """(V, C) colours, or whatever else carries on, of all vertices.
 
     Args:
         vertices: (V, 3) in the world, y up.
         faces: (F, 3) vertex numbers.
-        seen: (V, 3) the pictures' colours at the vertices.
+        normals: (V, 3) unit normals.
+        seen: (V, C) what the pictures show at the vertices.
         sight: (V,) in [0, 1]: how well the pictures' cameras see them.
-        guessed: (V, 3) what is likely where they do not.
+        guessed: (V, C) what is likely where they do not.
         hold: (V,) weight of ``guessed`` at a vertex that is not seen, :data:`GUESSED` where nothing better is known.
+        upright: weight of an upright edge against a level one's, see :func:`uprightness`.
     """
     count = len(seen)
     i, j = edges_of(faces)
-    along = vertices[i] - vertices[j]
-    level = 1 - np.abs(along[:, 1]) / np.maximum(np.linalg.norm(along, axis=1), 1e-9)
-    edges = sparse.csr_matrix(((UPRIGHT + (1 - UPRIGHT) * level).astype(np.float32), (i, j)), shape=(count, count))
+    along = vertices[j] - vertices[i]
+    along = along / np.maximum(np.linalg.norm(along, axis=1, keepdims=True), 1e-9)
+    weight = 1 - (1 - upright) * np.abs(along[:, 1])
+    bend = ((normals[j] - normals[i]) * along).sum(1)
+    weight = weight * np.exp(CREASE[0] * np.minimum(bend, 0) - CREASE[1] * np.maximum(bend, 0))
+    edges = sparse.csr_matrix((weight.astype(np.float32), (i, j)), shape=(count, count))
     edges = (edges + edges.T) / 2
     by_picture, by_guess = SEEN * sight**2, hold * (1 - sight)
     diagonal = (np.asarray(edges.sum(1)).ravel() + by_picture + by_guess + 1e-6).astype(np.float32)[:, None]
@@ -61,4 +104,4 @@ def completed(vertices: Floats, faces: Ints, seen: Floats, sight: Floats, guesse
         better = left / diagonal
         power, before = (left * better).sum(0), power
         onward = better + power / np.maximum(before, 1e-20) * onward
-    return np.asarray(np.clip(colours, 0, 1), np.float32)
+    return colours

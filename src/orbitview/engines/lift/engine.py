@@ -55,7 +55,8 @@ class _Embedded:
         elif is_flat(framed):
             guess = flattened(guess, framed)
         progress(0.25, "surface")
-        scene = LiftScene(framed, guess, str(request.options.get("renderer", "auto")), others)
+        renderer, grain = str(request.options.get("renderer", "auto")), bool(request.options.get("grain", True))
+        scene = LiftScene(framed, guess, renderer, others, grain)
         views: list[View] = []
         for index, camera in enumerate(request.cameras):
             progress(0.4 + 0.6 * index / len(request.cameras), "render")
@@ -134,8 +135,8 @@ class LiftEngine(_Embedded):
     """One network pass lifts the picture to 3D; every view is a rendering of that one object.
 
     Its steps are looks at the picture, as it is and mirrored, whose mean is the object: two unless one is asked
-    for. Options: ``symmetry=False`` leaves the hidden side of symmetric objects to the network alone;
-    ``renderer="numpy"`` does without Embree.
+    for. Options: ``symmetry=True`` repeats a symmetric object's seen half; ``grain=False`` leaves hidden sides
+    smooth; ``renderer="numpy"`` does without Embree.
     """
 
     info = EngineInfo(
@@ -144,7 +145,9 @@ class LiftEngine(_Embedded):
         licence="Apache-2.0 (code and weights)",
         features=frozenset({"cameras", "input_camera", "pictures", "steps", "mesh"}),
         rank=10,
-        options=frozenset({"renderer", "symmetry"}),
+        options=frozenset({"renderer", "symmetry", "grain"}),
+        steps=len(LOOKS),
+        most_steps=len(LOOKS),
     )
 
     def __init__(self) -> None:
@@ -172,7 +175,7 @@ class InflateEngine(_Embedded):
         licence="Apache-2.0",
         features=frozenset({"cameras", "input_camera", "pictures", "mesh"}),
         rank=1,
-        options=frozenset({"renderer"}),
+        options=frozenset({"renderer", "grain"}),
     )
 
     def _predict(self, framed: Framed, request: EngineRequest) -> Guess:

@@ -15,7 +15,7 @@ from scipy import sparse
 
 from .frustum import Floats
 
-ROUNDS = 12
+ROUNDS = 24
 """Steps over the mesh that colours are carried."""
 LEAST = 40
 """Vertices at which two pictures must meet."""

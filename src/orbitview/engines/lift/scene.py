@@ -17,12 +17,14 @@ from ...cameras import Camera
 from ...render import Hits, make_caster
 from ...render.picture import render
 from ...views import View
-from .completion import GUESSED, completed
+from .completion import GUESSED, completed, uprightness
 from .exposure import gains
 from .framing import Framed
 from .frustum import Floats, Frustum, sample
 from .fusion import Cut, Shot, moved
+from .grain import Grain, grain_of
 from .guess import Guess
+from .materials import Materials, materials_of
 from .surface import FINE, neighbour_average, surface, vertex_normals
 
 RIM = (0.2, 0.5)
@@ -44,7 +46,19 @@ class LiftScene:
     _others: tuple[tuple[Frustum, Floats], ...] = ()
     """Frustum and picture of the pictures after the first."""
 
-    def __init__(self, framed: Framed, guess: Guess, backend: str = "auto", others: Sequence[Shot] = ()) -> None:
+    _upright: float = 1.0
+    """Weight of upright edges where colours are completed, see :func:`.completion.uprightness`."""
+
+    _materials: Materials | None = None
+    """The few plain colours that the object is in, of one picture."""
+
+    _grain: Grain | None = None
+    _shares: Floats
+    """(V, K) of each kind of grain at the vertices."""
+
+    def __init__(
+        self, framed: Framed, guess: Guess, backend: str = "auto", others: Sequence[Shot] = (), grain: bool = True
+    ) -> None:
         vertices, faces = surface(guess.logits, framed.matte, Cut(guess.frustum, others) if others else None)
         used = [shot for shot in others if shot.slack is not None]
         placed = [shot.guess.frustum for shot in used]
@@ -62,9 +76,14 @@ class LiftScene:
         self._texture = framed.texture
         if used:
             self._others = tuple((other, shot.framed.texture) for other, shot in zip(placed, used, strict=True))
+        self._upright = uprightness(self._texture, framed.matte)
         self._set(world, faces)
         if self._others:
             self._match_exposure()
+        else:
+            self._materials = materials_of(self._texture, framed.matte)
+        if grain:
+            self._grain = grain_of(self._texture, framed.matte, len(self._texture) / frustum.width)
         self._paint()
 
     def _paint(self) -> None:
@@ -79,7 +98,15 @@ class LiftScene:
         trust = known[:, 3:4]
         guessed = elsewhere * trust + known[:, 4:7] * (1 - trust)
         hold = GUESSED + (1 - GUESSED) * trust[:, 0] ** 2
-        known[:, 4:7] = completed(self.vertices, self.faces, seen, sight[:, 0], guessed, hold)
+        if self._materials is not None:
+            texture = self._materials.texture()
+            texture = cv2.GaussianBlur(texture, (0, 0), spread * len(texture) / len(self._texture))
+            shown = _look(texture, self.frustum.normalised(self.vertices)[:, :2])
+            seen, guessed = self._materials.parted(seen, shown, sight[:, 0], guessed, trust[:, 0])
+        found = completed(self.vertices, self.faces, self.normals, seen, sight[:, 0], guessed, hold, self._upright)
+        known[:, 4:7] = np.clip(found if self._materials is None else self._materials.joined(found), 0, 1)
+        if self._grain is not None:
+            self._shares = self._grain.shares(known[:, 4:7])
 
     def _match_exposure(self) -> None:
         """Bring the other pictures to the exposure and white balance of the first."""
@@ -154,18 +181,19 @@ class LiftScene:
 
     def shade(self, hits: Hits, points: Floats) -> Floats:
         """Colour (N, 3) of hits at world points."""
-        corner = self._attributes[self.faces[hits.face]]
-        mixed = (
-            corner[:, 0] * (1 - hits.u - hits.v)[:, None]
-            + corner[:, 1] * hits.u[:, None]
-            + corner[:, 2] * hits.v[:, None]
-        )
+        mixed = hits.between(self._attributes[self.faces[hits.face]])
         seen = _look(self._texture, self.frustum.normalised(points)[:, :2])
         elsewhere = _look(self._texture, mixed[:, 1:3])
         unseen = elsewhere * mixed[:, 3:4] + mixed[:, 4:7] * (1 - mixed[:, 3:4])
         sight = mixed[:, :1]
         if self._others:
             seen, sight = self._blend(points, seen, mixed)
+        if self._grain is not None:
+            bare = np.flatnonzero(sight[:, 0] < 0.99)
+            some = hits.take(bare)
+            corner = self.faces[some.face]
+            normals, shares = some.between(self.normals[corner]), some.between(self._shares[corner])
+            unseen[bare] += self._grain.at(points[bare], normals, shares)
         return np.asarray(seen * sight + unseen * (1 - sight))
 
     def _blend(self, points: Floats, seen: Floats, mixed: Floats) -> tuple[Floats, Floats]:
@@ -206,7 +234,7 @@ class LiftScene:
 
 
 def _look(texture: Floats, uv: Floats) -> Floats:
-    """A picture's colour at normalised window coordinates (N, 2)."""
+    """A picture's colour, or what else its C channels hold, (N, C) at normalised window coordinates (N, 2)."""
     count, side = len(uv), len(texture)
     at = np.zeros((-(-count // 4096) * 4096, 2), np.float32)
     at[:count] = (uv + 1) * (side / 2) - 0.5
@@ -221,4 +249,8 @@ def _look(texture: Floats, uv: Floats) -> Floats:
         )
         for i in range(0, len(grid), 16384)
     ]
-    return np.concatenate(parts).reshape(-1, 3)[:count] if parts else np.zeros((0, 3), np.float32)
+    return (
+        np.concatenate(parts).reshape(-1, texture.shape[2])[:count]
+        if parts
+        else np.zeros((0, texture.shape[2]), np.float32)
+    )

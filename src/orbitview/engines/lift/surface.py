@@ -13,6 +13,7 @@ from skimage.measure import marching_cubes
 from ...errors import InvalidImage
 from .frustum import Floats
 from .thin import axes_of_thin_parts, with_thin_parts
+from .walls import with_whole_walls
 
 FINE = 128
 """Rows and columns of the field that the surface is taken from."""
@@ -39,6 +40,7 @@ def surface(
     field = _every_ray_hits(logits, cv2.resize(outline, logits.shape[:0:-1], interpolation=cv2.INTER_AREA))
     field = np.moveaxis(cv2.resize(np.moveaxis(field, 0, -1), (FINE, FINE), interpolation=cv2.INTER_LINEAR), -1, 0)
     field = with_thin_parts(ndimage.gaussian_filter(field, (0.3, 0.5, 0.5)), axes, STEEP)
+    field = with_whole_walls(field)
     field = np.minimum(field, (cv2.GaussianBlur(outline, (0, 0), 0.6) - 0.45) * 12)
     if cut is not None:
         field = cut(field)

@@ -13,12 +13,16 @@ from ...arrays import Floats
 from ...cameras import Camera
 from ...config import Settings
 from ...errors import InvalidImage
-from ...images import centred
 from ...render import Hits, make_caster
 from ...render.picture import render
 from ...views import View, ViewSet
 from ..base import EngineInfo, EngineRequest, Progress, Readiness, no_progress
-from ..weights import WARM, Weights
+from ..devices import best_device
+from ..warm import WARM
+from ..weights import Weights
+from ..whole import check_files, found, reading
+
+_FILES = ("model.safetensors", "model.ckpt")
 
 
 class ColouredMesh:
@@ -30,9 +34,7 @@ class ColouredMesh:
 
     def shade(self, hits: Hits, points: Floats) -> Floats:
         """Colours (N, 3) of hits."""
-        corner = self.colours[self.faces[hits.face]]
-        weights = np.stack([1 - hits.u - hits.v, hits.u, hits.v], 1)
-        return np.asarray((corner * weights[..., None]).sum(1), np.float32)
+        return hits.between(self.colours[self.faces[hits.face]])
 
     def render(self, camera: Camera, size: int) -> View:
         """One view of ``size`` × ``size`` pixels."""
@@ -65,8 +67,8 @@ class TripoSREngine:
             name="triposr",
             repository="stabilityai/TripoSR",
             licence="MIT",
-            files=("model.[sc]*",),
-            patterns=("*.json", "*.yaml", "model.ckpt", "model.safetensors"),
+            files=(_FILES,),
+            revision="5b521936b01fbe1890f6f9baed0254ab6351c04a",
         )
         self.info = EngineInfo(
             name="triposr",
@@ -85,16 +87,18 @@ class TripoSREngine:
         folder = self.weights.require()
 
         def load_it() -> Any:
-            import torch
-
             from .model import load
 
-            return load(folder).to("cuda" if torch.cuda.is_available() else "cpu")
+            file = found(folder, _FILES)
+            check_files(folder, [file])
+            with reading(folder, file):
+                model = load(folder)
+            return model.to(best_device())
 
         def size(model: Any) -> float:
             return float(sum(p.numel() * p.element_size() for p in model.parameters()))
 
-        return WARM.get(("triposr", str(folder)), load_it, size)
+        return WARM.get(("triposr", str(folder)), load_it, size, self.weights.bytes)
 
     def generate(self, requests: Sequence[EngineRequest], progress: Progress = no_progress) -> list[ViewSet]:
         """Run the requests one after the other."""
@@ -112,16 +116,13 @@ class TripoSREngine:
     def _one(self, model: Any, request: EngineRequest, progress: Progress) -> ViewSet:
         import torch
 
+        from .framing import framed
         from .model import surface
 
         progress(0.02, "lift")
-        side = model.sizes.picture
-        square = centred(request.picture).resize((side, side))
-        pixels = np.asarray(square, np.float32) / 255
-        pixels = pixels[..., :3] * pixels[..., 3:] + 0.5 * (1 - pixels[..., 3:])
         device = next(model.parameters()).device
         with torch.inference_mode():
-            planes = model(torch.from_numpy(pixels.transpose(2, 0, 1).copy())[None].to(device))[0]
+            planes = model(framed(request.picture, model.sizes.picture)[None].to(device))[0]
         resolution = int(request.options.get("resolution") or Settings().triposr_resolution)  # type: ignore[call-overload]
         points, faces, colours = surface(
             model, planes, resolution, told=lambda share: progress(0.1 + 0.6 * share, "surface")

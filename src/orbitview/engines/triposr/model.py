@@ -14,6 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..whole import check_tensors, found
+
 
 @dataclass(frozen=True)
 class Sizes:
@@ -229,14 +231,27 @@ class TripoSR(nn.Module):
 
 
 def load(folder: Path, sizes: Sizes | None = None) -> TripoSR:
-    """The model with the weights of ``model.safetensors`` or ``model.ckpt`` in a folder; runs no code from them."""
+    """The model with the weights of ``model.safetensors`` or ``model.ckpt`` in a folder; runs no code from them.
+
+    Raises:
+        EngineUnavailable: a tensor is missing, beyond the model, or of another shape.
+    """
     model = TripoSR(sizes)
-    if (folder / "model.safetensors").exists():
+    file = found(folder, ("model.safetensors", "model.ckpt"))
+    if file == "model.safetensors":
         from safetensors.torch import load_file
 
         state = load_file(folder / "model.safetensors")
     else:
         state = torch.load(folder / "model.ckpt", map_location="cpu", weights_only=True)
+    wanted = model.state_dict()
+    check_tensors(
+        folder,
+        file,
+        missing=wanted.keys() - state.keys(),
+        unexpected=state.keys() - wanted.keys(),
+        misshapen=[name for name in wanted.keys() & state.keys() if wanted[name].shape != state[name].shape],
+    )
     model.load_state_dict(state)
     return model.eval().requires_grad_(False)
 

@@ -3,35 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from PIL import Image
 
 from ...cameras import rig
 from ...config import Settings
-from ...images import centred, cut_out
+from ...images import centred
 from ...views import View, ViewSet
 from ..base import EngineInfo, EngineRequest, Progress, Readiness, no_progress
-from ..weights import WARM, Weights
+from ..devices import best_device, chosen_precision
+from ..diffusion import in_batches, over_grey, without_grey
+from ..warm import WARM
+from ..weights import Weights
+from .files import EXTRAS, FILES
 
 if TYPE_CHECKING:
     from .pipeline import Parts
 
 TILE, COLUMNS = 320, 2
-_FOLDERS = ("vae", "text_encoder", "tokenizer", "unet", "scheduler", "vision_encoder")
-_FILES = (
-    "model_index.json",
-    *(f"{name}/*.json" for name in _FOLDERS),
-    *(f"{name}/*.[sb][ai][fn]*" for name in ("vae", "text_encoder", "unet", "vision_encoder")),
-    "feature_extractor_vae/preprocessor_config.json",
-    "feature_extractor_clip/preprocessor_config.json",
-)
+
+STEPS = 28
+"""Of denoising, where no number is asked for."""
 
 
 class Zero123PlusEngine:
     """Six tiles of one picture, denoised together; requests with the same steps and guidance share a run."""
 
     version = "v1.2"
+    revision: str | None = "2da07e89919e1a130c9b5add1584c70c7aa065fd"
+    fill = 0.85
 
     def __init__(self) -> None:
         name = "zero123plus" if self.version == "v1.2" else f"zero123plus-{self.version}"
@@ -39,8 +40,9 @@ class Zero123PlusEngine:
             name=name,
             repository=f"sudo-ai/zero123plus-{self.version}",
             licence="CC-BY-NC-4.0 (no commercial use); code of this engine Apache-2.0",
-            files=_FILES,
-            patterns=("*.json", "*.txt", "*.safetensors", "*.bin"),
+            files=FILES,
+            extras=EXTRAS,
+            revision=self.revision,
         )
         self.info = EngineInfo(
             name=name,
@@ -51,72 +53,66 @@ class Zero123PlusEngine:
             rig=f"zero123plus-{self.version}",
             rank=5,
             options=frozenset({"keep_grey"}),
+            steps=STEPS,
         )
 
     def readiness(self) -> Readiness:
         """Packages and weights; a GPU is wanted, not needed."""
         return self.weights.readiness(("torch", "diffusers", "transformers"))
 
+    def together(self) -> int:
+        """Requests that are worth running together here: a CPU gains nothing by it."""
+        return 1 if best_device() == "cpu" else BUCKETS[0]
+
     def _parts(self) -> Parts:
-        from .pipeline import load_parts
+        from .pipeline import compile_unet, load_parts
 
         folder = self.weights.require()
         settings = Settings()
 
         def load() -> Parts:
-            import torch
-
-            on_gpu = torch.cuda.is_available()
-            chosen = settings.precision if settings.precision != "auto" else ("float16" if on_gpu else "float32")
-            parts = load_parts(folder, "cuda" if on_gpu and not settings.offload else "cpu", getattr(torch, chosen))
-            if on_gpu and settings.offload:
+            device = best_device()
+            dtype = chosen_precision(device)
+            offload = settings.offload and device == "cuda"
+            parts = load_parts(folder, "cpu" if offload else device, dtype)
+            if offload:
+                import torch
                 from accelerate import cpu_offload
 
                 for name in ("vae", "text_encoder", "unet", "vision_encoder"):
                     cpu_offload(getattr(parts, name), torch.device("cuda"))
             if settings.compile:
-                parts.unet.compile(dynamic=False)
+                compile_unet(parts)
             return parts
 
-        parts: Parts = WARM.get((self.info.name, str(folder)), load, lambda p: p.bytes())
+        parts: Parts = WARM.get((self.info.name, str(folder)), load, lambda p: p.bytes(), self.weights.bytes)
         return parts
 
     def generate(self, requests: Sequence[EngineRequest], progress: Progress = no_progress) -> list[ViewSet]:
         """Run the requests, those with the same steps and guidance together."""
         progress(0.0, "load")
         parts = self._parts()
-        groups: dict[tuple[int, float], list[int]] = {}
-        for index, request in enumerate(requests):
-            steps = request.steps if request.steps is not None else 28
-            groups.setdefault((steps, float(request.guidance if request.guidance is not None else 4.0)), []).append(
-                index
-            )
-        results: list[ViewSet | None] = [None] * len(requests)
-        for done, ((steps, guidance), members) in enumerate(groups.items()):
 
-            def told(share: float, stage: str, done: int = done) -> None:
-                progress((done + share) / len(groups), stage)
+        def batch(some: list[EngineRequest], told: Progress) -> list[ViewSet]:
+            return self._batch(parts, some, _steps(some[0]), _guidance(some[0]), told)
 
-            for index, views in zip(
-                members, self._batch(parts, [requests[i] for i in members], steps, guidance, told), strict=True
-            ):
-                results[index] = views
-        return [views for views in results if views is not None]
+        return in_batches(requests, lambda one: (_steps(one), _guidance(one)), BUCKETS, batch, progress)
 
     def _batch(
         self, parts: Parts, requests: Sequence[EngineRequest], steps: int, guidance: float, progress: Progress
     ) -> list[ViewSet]:
         from .noise import SeededNoise
-        from .pipeline import decode, over_grey, run
+        from .pipeline import decode, run
 
         latents = run(
             parts,
-            [over_grey(centred(request.picture)) for request in requests],
+            [over_grey(centred(request.picture, self.fill)) for request in requests],
             SeededNoise([request.seed for request in requests]),
             prompts=[request.prompt or "" for request in requests],
             negative_prompts=[request.negative_prompt or "" for request in requests],
             steps=steps,
             guidance=guidance,
+            graphs=not Settings().offload,
             told=lambda step: progress(0.05 + 0.85 * step / steps, f"denoise {step + 1}/{steps}"),
         )
         progress(0.9, "decode")
@@ -133,8 +129,20 @@ class Zero123PlusEngine:
             tile = sheet.crop((left, top, left + TILE, top + TILE))
             if request.size != TILE:
                 tile = tile.resize((request.size, request.size), Image.Resampling.LANCZOS)
-            views.append(View(_without_grey(tile, request.options), camera.at(_DISTANCE)))
-        return ViewSet(views, meta={"steps": request.steps or 28, "guidance": request.guidance or 4.0})
+            views.append(View(without_grey(tile, request.options), camera.at(_DISTANCE)))
+        return ViewSet(views, meta={"steps": _steps(request), "guidance": _guidance(request)})
+
+
+BUCKETS = (8, 4, 2, 1)
+"""Sizes of a batch: a few, so that what is compiled and recorded for one is used again."""
+
+
+def _steps(request: EngineRequest) -> int:
+    return STEPS if request.steps is None else request.steps
+
+
+def _guidance(request: EngineRequest) -> float:
+    return 4.0 if request.guidance is None else request.guidance
 
 
 _DISTANCE = 2.0
@@ -145,15 +153,5 @@ class Zero123PlusV11Engine(Zero123PlusEngine):
     """The first version: elevations 30 and -20."""
 
     version = "v1.1"
-
-
-def _without_grey(tile: Image.Image, options: dict[str, Any]) -> Image.Image:
-    """The tile with its grey removed, or as it is where the caller wants the grey (``keep_grey=True``)."""
-    from ...errors import InvalidImage
-
-    if options.get("keep_grey"):
-        return tile.convert("RGBA")
-    try:
-        return cut_out(tile)
-    except InvalidImage:
-        return tile.convert("RGBA")
+    fill = 0.75  # as its published demonstration frames a picture
+    revision = None  # no good commit of it is known here: the newest is pulled, and written down

@@ -8,6 +8,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from ..seeds import Seeded
+
 
 class Noise(Protocol):
     """Unit normal noise for each use, (B, 4, H, W), whatever the device; B counts requests."""
@@ -33,18 +35,12 @@ class Noise(Protocol):
         ...
 
 
-class SeededNoise:
-    """Each request draws from a generator of its own on the CPU: a batch of n equals n single runs, anywhere."""
-
-    def __init__(self, seeds: Sequence[int]) -> None:
-        self._generators = [torch.Generator().manual_seed(seed % 2**63) for seed in seeds]
-
-    def _draw(self, shape: tuple[int, ...]) -> Tensor:
-        return torch.cat([torch.randn((1, *shape[1:]), generator=g) for g in self._generators])
+class SeededNoise(Seeded):
+    """See :class:`Seeded`."""
 
     def encode(self, shape: tuple[int, ...]) -> Tensor:
         """See :class:`Noise`."""
-        return self._draw(shape)
+        return self.draw(shape)
 
     encode_negative = encode
     initial = encode
@@ -52,11 +48,11 @@ class SeededNoise:
     def reference(self, step: int, shape: tuple[int, ...]) -> Tensor:
         """See :class:`Noise`."""
         parts = shape[0] // len(self._generators)
-        return torch.cat([self._draw(shape) for _ in range(parts)])
+        return torch.cat([self.draw(shape) for _ in range(parts)])
 
     def ancestral(self, step: int, shape: tuple[int, ...]) -> Tensor:
         """See :class:`Noise`."""
-        return self._draw(shape)
+        return self.draw(shape)
 
 
 class GivenNoise:

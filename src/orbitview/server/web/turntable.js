@@ -1,28 +1,28 @@
 // The object under the pointer: frames of one sheet on a canvas, by drag, arrow keys or by itself.
 
-import { h } from "./dom.js";
+import { calm, h } from "./dom.js";
 
 const FRAMES = 36;
 const COLUMNS = 6;
 
 export function turntable(source) {
   const canvas = h("canvas", {
-    className: "stage", width: 560, height: 560, tabIndex: 0, role: "slider",
-    "aria-label": "Turn the object", "aria-valuemin": "0", "aria-valuemax": "350",
+    className: "stage ground", width: 560, height: 560, tabIndex: 0, role: "slider",
+    "aria-label": "Turn the object", "aria-valuemin": "0", "aria-valuemax": "350", "aria-valuenow": "0", "aria-valuetext": "0 degrees",
   });
-  const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
-  const spin = h("button", { type: "button", className: "quiet", onclick: () => { touched = true; setSpin(!spinning); } }, "Spin");
+  const spin = h("button", { type: "button", className: "quiet small", onclick: () => { touched = true; setSpin(!spinning); } }, "Spin");
   const sheet = new Image();
-  let frame = 0, spinning = false, touched = calm, timer = 0, held = null; // touched: a hand was there before the sheet
+  let frame = 0, spinning = false, touched = calm(), timer = 0, held = null; // touched: a hand was there before the sheet
 
   function draw() {
-    const side = sheet.width / COLUMNS;
     const index = ((Math.round(frame) % FRAMES) + FRAMES) % FRAMES;
+    canvas.setAttribute("aria-valuenow", String(index * 10));
+    canvas.setAttribute("aria-valuetext", `${index * 10} degrees`);
+    if (!sheet.width) return;
+    const side = sheet.width / COLUMNS;
     const context = canvas.getContext("2d");
     context.clearRect(0, 0, canvas.width, canvas.height);
     context.drawImage(sheet, (index % COLUMNS) * side, Math.floor(index / COLUMNS) * side, side, side, 0, 0, canvas.width, canvas.height);
-    canvas.setAttribute("aria-valuenow", String(index * 10));
-    canvas.setAttribute("aria-valuetext", `${index * 10} degrees`);
   }
   function turn(by) {
     frame += by;
@@ -50,6 +50,7 @@ export function turntable(source) {
   canvas.addEventListener("keydown", (event) => {
     const step = { ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1, PageUp: 9, PageDown: -9 }[event.key];
     if (event.key === "Home") frame = 0;
+    else if (event.key === "End") frame = FRAMES - 1;
     else if (!step) return;
     event.preventDefault();
     touched = true;
@@ -57,6 +58,7 @@ export function turntable(source) {
     turn(step || 0);
   });
   sheet.onload = () => {
+    canvas.dataset.ready = "yes";
     draw();
     if (!touched) setSpin(true);
   };

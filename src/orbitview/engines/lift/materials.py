@@ -1,0 +1,152 @@
+"""Where one of an object's colours ends and the next begins, on the side that no picture shows.
+
+Colours that carry on from the rim (:mod:`.completion`) are fog where two of them meet: what is half red and half
+white is pink. Of an object in a few plain colours it is carried on how likely each of them is at a place (the random
+walker of Grady 2006, "Random Walks for Image Segmentation", over the mesh), and the likeliest one wins there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from scipy.cluster.vq import kmeans2
+
+from ...arrays import Floats
+
+SIDE, SAMPLES, MOST = 256, 3000, 6
+"""Texels of the picture that is looked at, how many of them are sorted, and the most colours they are sorted into."""
+LIGHTNESS, CHROMA, DARK = 0.25, 60.0, 15.0
+"""Weights of a colour's distance, and lightness below which its hue says little: shading is no other material."""
+APART = 12.0
+"""Least distance of two materials."""
+LEAST = 0.015
+"""Least share of the object that is a material."""
+CALM = (0.6, 2.0)
+"""Share of the object that is taken as being of one material, and distance among neighbours that always is."""
+FRINGE, REST = 0.3, 0.15
+"""Most share of the object along the outlines of materials, and of its colours' variance that they leave open: beyond
+either a picture has textures, which are no few plain colours."""
+AT_THE_RIM = 0.06
+"""Least share of the outline that a material has, if it may appear where only a guess says so."""
+SHARP = 8.0
+"""Power of the likelihoods. On 28 validation objects it costs 0.24 dB of the back's colours, which fog is best at, and
+their gradients' energy rises from 0.20 to 0.28 of the truth's."""
+
+
+@dataclass(frozen=True)
+class Materials:
+    """Attributes:
+    places: (K, 3) where their colours lie, see :func:`_flat`.
+    colours: (K, 3) their mean colours in the picture.
+    labels: (S, S) which one a texel shows.
+    calm: (S, S) where it is no mixture.
+    """
+
+    places: Floats
+    colours: Floats
+    labels: NDArray[np.uint8]
+    calm: NDArray[np.bool_]
+
+    def texture(self) -> Floats:
+        """(S, S, K + 1) one for the material that a texel shows, little for a mixture's nearest; the last one is 1.
+
+        All of it weighted by calm: to be blurred, looked up and divided by the last one.
+        """
+        shown = np.eye(len(self.colours), dtype=np.float32)[self.labels]
+        whole = np.dstack([shown, np.ones_like(shown[..., :1])])
+        return np.asarray(whole * np.where(self.calm, 1, 0.01)[..., None], np.float32)
+
+    def parted(self, seen: Floats, shown: Floats, sight: Floats, guessed: Floats, trust: Floats) -> tuple[Floats, ...]:
+        """What is to be carried on, (V, 3 + K) as seen and as guessed: what is left of the colours without the
+        materials', and the materials' likelihoods.
+
+        Args:
+            seen: (V, 3) the picture's colours.
+            shown: (V, K + 1) as :meth:`texture` says.
+            sight: (V,) how well the picture sees the vertices.
+            guessed: (V, 3) what is likely elsewhere.
+            trust: (V,) 1 where that is taken from the picture.
+        """
+        share = shown[:, :-1] / np.maximum(shown[:, -1:], 1e-9)
+        rim = sight * (1 - sight)
+        often = rim @ share / max(float(rim.sum()), 1e-9)
+        # What no outline shows, an eye or a window, is not on the other side, unless the picture itself says so.
+        often = np.where(often > AT_THE_RIM, often, 0) + 1e-6
+        likely = _shares(_flat(guessed), self.places) * (often + (1 - often) * trust[:, None] ** 4)
+        likely /= likely.sum(1, keepdims=True)
+        return (
+            np.column_stack([seen - share @ self.colours, share]),
+            np.column_stack([guessed - likely @ self.colours, likely]),
+        )
+
+    def joined(self, found: Floats) -> Floats:
+        """(V, 3) colours of what was carried on."""
+        likely = np.maximum(found[:, 3:], 1e-6)
+        likely /= likely.max(1, keepdims=True)
+        won = likely**SHARP
+        won /= won.sum(1, keepdims=True)
+        return np.asarray(found[:, :3] + won @ self.colours, np.float32)
+
+
+def _flat(colours: Floats) -> Floats:
+    """(N, 3) sRGB colours in [0, 1] where shades of one colour lie together: CIELAB, chroma over lightness."""
+    lab = cv2.cvtColor(np.ascontiguousarray(colours, np.float32).reshape(-1, 1, 3), cv2.COLOR_RGB2LAB)[:, 0]
+    return np.asarray(np.column_stack([LIGHTNESS * lab[:, 0], CHROMA * lab[:, 1:] / (lab[:, :1] + DARK)]), np.float32)
+
+
+def _shares(flat: Floats, places: Floats) -> Floats:
+    """(N, K) how much of each material a colour is."""
+    apart = ((flat[:, None] - places) ** 2).sum(2)
+    share = np.exp((apart.min(1, keepdims=True) - apart) / (2 * (APART / 3) ** 2))
+    return np.asarray(share / share.sum(1, keepdims=True), np.float32)
+
+
+def materials_of(texture: Floats, matte: Floats, seed: int = 0) -> Materials | None:
+    """The materials of a framed picture, None where it has but one, or textures.
+
+    Args:
+        texture, matte: (T, T, 3) colours and (T, T) alpha.
+    """
+    size = min(len(texture), SIDE)
+    small, alpha = (cv2.resize(picture, (size, size), interpolation=cv2.INTER_AREA) for picture in (texture, matte))
+    inside = cv2.erode(alpha, np.ones((5, 5))) > 0.9
+    if inside.sum() < 200:
+        return None
+    flat = _flat(small.reshape(-1, 3)).reshape(size, size, 3)
+    # Between two materials lie mixtures of both, which are no third one: only calm places are asked.
+    spread = (cv2.dilate(flat, np.ones((3, 3))) - cv2.erode(flat, np.ones((3, 3)))).max(2)
+    calm = inside & (spread <= max(float(np.quantile(spread[inside], CALM[0])), CALM[1]))
+    places = _places(flat[calm], seed)
+    if len(places) < 2:
+        return None
+    labels = ((flat[:, :, None] - places) ** 2).sum(3).argmin(2).astype(np.uint8)
+    fringe = inside & (cv2.dilate(labels, np.ones((3, 3))) != cv2.erode(labels, np.ones((3, 3))))
+    left = ((flat - places[labels]) ** 2).sum(2)[inside].mean()
+    if fringe.sum() > FRINGE * inside.sum() or left > REST * flat[inside].var(0).sum():
+        return None
+    colours = [small[calm & (labels == k)].mean(0) for k in range(len(places))]
+    return Materials(places, np.array(colours, np.float32), labels, calm)
+
+
+def _places(flat: Floats, seed: int) -> Floats:
+    """(K, 3) where colours (N, 3) gather: k-means, then the nearest two are put together while they are near."""
+    rng = np.random.default_rng(seed)
+    some = flat[rng.integers(len(flat), size=SAMPLES)] + rng.normal(0, 0.01, (SAMPLES, 3))
+    places, labels = kmeans2(some, MOST, minit="++", seed=rng)
+    shares = np.bincount(labels, minlength=MOST) / SAMPLES
+    places, shares = places[shares > 0], shares[shares > 0]
+    while len(places) > 1:
+        apart = np.linalg.norm(places[:, None] - places, axis=2)
+        np.fill_diagonal(apart, np.inf)
+        few = shares < LEAST
+        apart = np.where(few[:, None] | few, apart * 0.01, apart)
+        i, j = np.unravel_index(apart.argmin(), apart.shape)
+        if apart[i, j] >= APART:
+            break
+        both = shares[i] + shares[j]
+        places[i], shares[i] = (places[i] * shares[i] + places[j] * shares[j]) / both, both
+        places, shares = np.delete(places, j, 0), np.delete(shares, j)
+    return np.asarray(places, np.float32)
