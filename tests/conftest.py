@@ -16,7 +16,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # threads of one process that wait for 
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 for call in (httpx.get, httpx.post, httpx.put, httpx.patch, httpx.delete, httpx.head, httpx.options, httpx.request):
-    call.__kwdefaults__["timeout"] = 60  # not 5 s: no test may depend on the machine's speed
+    call.__kwdefaults__["timeout"] = 120  # not 5 s: no test may depend on the machine's speed
 
 ROCKET = Path(__file__).parent.parent / "examples" / "rocket.jpg"
 

@@ -106,11 +106,11 @@ def test_aliases(server: Server, path: str) -> None:
 def test_forms_and_uploads(server: Server) -> None:
     fields = {"width": "128", "height": "192", "seed": "3"}
     sent = httpx.post(
-        server.url + "/api/v5/multiview", data=fields | {"image": "data:image/png;base64," + PICTURE}, timeout=60
+        server.url + "/api/v5/multiview", data=fields | {"image": "data:image/png;base64," + PICTURE}
     ).json()
     assert sent["status"] == "success"
     part = httpx.post(
-        server.url + "/api/v5/multiview", data=fields, files={"image": ("a.png", base64.b64decode(PICTURE))}, timeout=60
+        server.url + "/api/v5/multiview", data=fields, files={"image": ("a.png", base64.b64decode(PICTURE))}
     ).json()
     assert part["status"] == "success"
     assert httpx.get(sent["output"][0]).content == httpx.get(part["output"][0]).content
@@ -277,9 +277,9 @@ def test_slashes_too_many_are_answered(server: Server, path: str) -> None:
 
 
 def test_links_and_misspellings_are_always_there(server: Server) -> None:
-    done = httpx.post(server.url + "/api/v5/multiview", json={"image": PICTURE, "seed": -1}, timeout=60).json()
+    done = httpx.post(server.url + "/api/v5/multiview", json={"image": PICTURE, "seed": -1}).json()
     assert done["meta"]["seed"] >= 0
-    other = httpx.post(server.url + "/api/v5/multiview", json={"image": PICTURE, "seed": "null"}, timeout=60).json()
+    other = httpx.post(server.url + "/api/v5/multiview", json={"image": PICTURE, "seed": "null"}).json()
     assert other["status"] == "success"
     for path in ("/api/v6/images/fetch", "/api/v6/3d/fetch", "/api/v1/enterprise/fetch"):
         assert httpx.post(server.url + path, json={"request_id": done["id"]}).json()["output"] == done["output"]

@@ -20,7 +20,7 @@ from shapes import Exactly, Link, misfits
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with running(tmp_path_factory.mktemp("documented"), compatible_wait=60, allow_hosts="127.0.0.1") as server:
+    with running(tmp_path_factory.mktemp("documented"), allow_hosts="127.0.0.1") as server:
         yield server
 
 
@@ -34,7 +34,7 @@ PICTURE, PAPER = picture(), picture(alpha=False)
 
 
 def post(server: Server, path: str, body: dict[str, Any]) -> dict[str, Any]:
-    answer = httpx.post(server.url + path, json=body, timeout=90)
+    answer = httpx.post(server.url + path, json=body)
     assert answer.status_code == 200, answer.text
     return dict(answer.json())
 
@@ -235,18 +235,18 @@ def test_bodies_under_other_names(server: Server) -> None:
     """JSON under a form's content type, multipart without a boundary, and everything in the query."""
     body = json.dumps({"image": PICTURE, "width": 128, "height": 192, "seed": 4})
     for kind in ("application/x-www-form-urlencoded", "multipart/form-data", "text/plain", ""):
-        answer = httpx.post(server.url + "/api/v5/multiview", content=body, headers={"content-type": kind}, timeout=60)
+        answer = httpx.post(server.url + "/api/v5/multiview", content=body, headers={"content-type": kind})
         assert (answer.json()["status"], answer.json()["meta"]["seed"]) == ("success", 4)
     link = post(server, "/api/v6/image_editing/base64_to_url", {"init_image": DATA})["output"][0]
     query = {"image": link, "width": "128", "height": "192", "seed": "5"}
-    answer = httpx.post(server.url + "/api/v5/multiview", params=query, headers={"key": "XXXXXXXXXX"}, timeout=60)
+    answer = httpx.post(server.url + "/api/v5/multiview", params=query, headers={"key": "XXXXXXXXXX"})
     assert (answer.json()["status"], answer.json()["meta"]["seed"]) == ("success", 5)
     parts = [
         ("init_image[]", ("a.png", base64.b64decode(PICTURE))),
         ("init_image[]", ("b.png", base64.b64decode(PICTURE))),
     ]
     fields = {"multi_image": "true", "engine": "inflate", "mesh_simplify": "0.98"}
-    both = httpx.post(server.url + "/api/v6/3d/image_to_3d", data=fields, files=parts, timeout=90).json()
+    both = httpx.post(server.url + "/api/v6/3d/image_to_3d", data=fields, files=parts).json()
     assert (both["status"], len(both["meta"]["image"])) == ("success", 2)
 
 
@@ -284,7 +284,7 @@ def test_larger_pictures(server: Server) -> None:
     gone = post(server, "/api/v5/super_resolution", {"url": server.url + "/healthz"})
     assert (gone["status"], gone["output"]) == ("error", "")
     headers = {"Prefer": "wait=60"}
-    ours = httpx.post(server.url + "/v1/upscales", json={"image": SMALL}, headers=headers, timeout=90).json()
+    ours = httpx.post(server.url + "/v1/upscales", json={"image": SMALL}, headers=headers).json()
     assert (ours["status"], ours["operation"], ours["engine"]) == ("success", "upscales", "orbitview")
 
 
@@ -326,25 +326,25 @@ def test_meshes(server: Server) -> None:
 
 def test_generations(server: Server) -> None:
     ask = {"model": "inflate", "image": PICTURE, "seed": 3}
-    made = httpx.post(server.url + "/v1/3d/generations", json=ask, timeout=90).json()
+    made = httpx.post(server.url + "/v1/3d/generations", json=ask).json()
     assert not misfits(made, {"created": int, "data": [{"url": Link("object.glb")}]})
-    again = httpx.post(server.url + "/v1/3d/generations", json=ask | {"response_format": "b64_json"}, timeout=90).json()
+    again = httpx.post(server.url + "/v1/3d/generations", json=ask | {"response_format": "b64_json"}).json()
     assert list(again["data"][0]) == ["b64_json"]
     assert base64.b64decode(again["data"][0]["b64_json"]) == httpx.get(made["data"][0]["url"]).content
-    zero = httpx.post(server.url + "/v1/3d/generations", json=ask | {"seed": 0}, timeout=90).json()
+    zero = httpx.post(server.url + "/v1/3d/generations", json=ask | {"seed": 0}).json()
     made_by = zero["data"][0]["url"].split("/")[-2]
     jobs = httpx.get(server.url + "/v1/jobs?limit=1").json()["jobs"]
     assert (jobs[0]["seed"], made_by in jobs[0]["files"][0]["url"]) == (0, True)
     named = httpx.post(server.url + "/v1/3d/generations", json=ask | {"model": "warp"}).json()
     assert list(named["errors"]) == ["model"]
     for wrong in ({"image": "no picture"}, {"image": server.url + "/healthz"}, {"seed": -3}):
-        refused = httpx.post(server.url + "/v1/3d/generations", json=ask | wrong, timeout=90)
+        refused = httpx.post(server.url + "/v1/3d/generations", json=ask | wrong)
         assert (refused.status_code, refused.headers["content-type"]) == (422, "application/problem+json")
 
 
 def test_cutouts_of_our_own(server: Server) -> None:
     body = {"image": PAPER, "only_mask": True}
-    job = httpx.post(server.url + "/v1/cutouts", json=body, headers={"Prefer": "wait=60"}, timeout=90).json()
+    job = httpx.post(server.url + "/v1/cutouts", json=body, headers={"Prefer": "wait=60"}).json()
     assert (job["status"], job["operation"], job["error"]) == ("success", "cutouts", None)
     (file,) = job["files"]
     assert (file["name"], opened(file["url"]).mode) == ("mask.png", "L")

@@ -107,26 +107,26 @@ def test_a_full_disk_is_said_and_passes(small_disk: Path) -> None:
         ended = wait_until_ended(server.url, job["id"], 90)
         assert ended["status"] == "success" or ended["error"]["code"] == "storage_full"  # type: ignore[index]
         assert httpx.get(server.url + "/readyz").status_code == 200
-        again = httpx.post(server.url + "/v1/views", json=SMALL, headers={"Prefer": "wait=60"}, timeout=70).json()
+        again = httpx.post(server.url + "/v1/views", json=SMALL, headers={"Prefer": "wait=60"}).json()
         assert again["status"] == "success"
 
 
 def test_a_database_that_goes_away_and_comes_back_costs_no_job(tmp_path: Path) -> None:
     with postgres() as database, running(tmp_path, database_url=database) as server:
         job = httpx.post(server.url + "/v1/views", json=SLOW).json()
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while httpx.get(f"{server.url}/v1/jobs/{job['id']}").json()["status"] == "queued":
             assert time.monotonic() < deadline
             time.sleep(0.1)
         database.stop()
-        answer = httpx.post(server.url + "/v1/views", json=SMALL, timeout=60)
+        answer = httpx.post(server.url + "/v1/views", json=SMALL)
         assert (answer.status_code, answer.json()["type"]) == (503, "urn:orbitview:database_unavailable")
-        assert httpx.get(server.url + "/readyz", timeout=60).status_code == 503
+        assert httpx.get(server.url + "/readyz").status_code == 503
         time.sleep(3)
         database.start()
         ended = wait_until_ended(server.url, job["id"], 120)
         assert (ended["status"], ended["error"]) == ("success", None)
-        again = httpx.post(server.url + "/v1/views", json=SMALL, headers={"Prefer": "wait=60"}, timeout=70).json()
+        again = httpx.post(server.url + "/v1/views", json=SMALL, headers={"Prefer": "wait=60"}).json()
         assert again["status"] == "success"
 
 

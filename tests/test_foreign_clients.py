@@ -29,7 +29,7 @@ PICTURE, PAPER, SMALL = picture(), picture(alpha=False), picture(24)
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with running(tmp_path_factory.mktemp("clients"), compatible_wait=60) as server:
+    with running(tmp_path_factory.mktemp("clients")) as server:
         yield server
 
 
@@ -239,7 +239,7 @@ class GoProcessingEnlarged(GoProcessing):
 
 def test_typed_clients(server: Server, impatient: Server) -> None:
     def post(host: Server, path: str, **body: Any) -> Any:
-        return httpx.post(host.url + path, json=body, timeout=60).json()
+        return httpx.post(host.url + path, json=body).json()
 
     GoLoad.model_validate(post(server, "/api/v3/system_load", key=""))
     for path in ("/api/v3/super_resolution", "/api/v5/super_resolution"):

@@ -83,13 +83,13 @@ def test_turntables_and_meshes_of_pictures_through_a_server(tmp_path: Path) -> N
     with running(tmp_path, compatible_wait=0) as server:
         body = {"image": PICTURE, "engine": "painter", "formats": ["turntable-gif", "glb"]}
         body["output"] = {"turntable_size": 64}
-        answer = httpx.post(server.url + "/v1/views", json=body, timeout=30)
+        answer = httpx.post(server.url + "/v1/views", json=body)
         assert answer.status_code == 202, answer.text
         job = wait_until_ended(server.url, answer.json()["id"], 200)
         assert job["status"] == "success", job
         assert {"grid.png", "turntable.gif", "object.glb"} <= {file["name"] for file in job["files"]}  # type: ignore[attr-defined]
         assert job["meta"]["object"]["engine"] == "lift"  # type: ignore[index]
         assert "lift" in job["meta"]["stages"], "its progress is told"  # type: ignore[index]
-        more = httpx.post(f"{server.url}/v1/jobs/{job['id']}/files", json={"formats": ["stl"]}, timeout=30)
+        more = httpx.post(f"{server.url}/v1/jobs/{job['id']}/files", json={"formats": ["stl"]})
         assert more.status_code == 202, more.text
         assert wait_until_ended(server.url, more.json()["id"], 200)["status"] == "success"

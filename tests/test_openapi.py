@@ -30,7 +30,7 @@ def test_answers_are_as_described(tmp_path: Path, serve: list[str], chosen: list
                 *(sys.executable, "-m", "schemathesis.cli", "run", server.url + "/openapi.json", *chosen),
                 *("--checks", "not_a_server_error,status_code_conformance,content_type_conformance"),
                 *("--checks", "response_schema_conformance,response_headers_conformance"),
-                *("--phases", "examples,coverage,fuzzing", "--max-examples", "8", "--seed", "5"),
+                *("--phases", "examples,coverage,fuzzing", "--max-examples", "4", "--seed", "5"),
                 *("--suppress-health-check", "all", "--continue-on-failure", "--request-timeout", "60"),
             ],
             capture_output=True,

@@ -83,7 +83,7 @@ def sibling(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         f"import orbitview.operations\norbitview.operations.__path__.append({str(folder)!r})\n"
     )
     data = tmp_path_factory.mktemp("data")
-    server = Server(data, compatible_wait=30, allow_hosts="127.0.0.1")
+    server = Server(data, allow_hosts="127.0.0.1")
     server.environment["PYTHONPATH"] = str(folder)
     try:
         yield server.start()
@@ -105,14 +105,14 @@ def test_the_table_is_what_lies_in_the_folder() -> None:
 def test_the_next_sibling_is_one_file(sibling: Server) -> None:
     """Routes, documentation, queue, webhook, metrics, files and deletion, for a file that is only there."""
     receiver = Receiver()
-    made = httpx.post(sibling.url + "/api/v5/flip", json={"image": PICTURE, "webhook": receiver.url}, timeout=60).json()
+    made = httpx.post(sibling.url + "/api/v5/flip", json={"image": PICTURE, "webhook": receiver.url}).json()
     assert made["status"] == "success"
     assert httpx.get(made["output"][0]).status_code == 200
     receiver.wait(1)
     assert '"webhook_type":"flip"' in receiver.got[0][1]
     paths = httpx.get(sibling.url + "/openapi.json").json()["paths"]
     assert {"/api/v5/flip", "/v1/flips"} <= paths.keys()
-    job = httpx.post(sibling.url + "/v1/flips", json={"image": PICTURE}, headers={"Prefer": "wait"}, timeout=60).json()
+    job = httpx.post(sibling.url + "/v1/flips", json={"image": PICTURE}, headers={"Prefer": "wait"}).json()
     assert (job["operation"], job["status"], job["files"][0]["name"]) == ("flips", "success", "flipped.png")
     assert 'operation="flips"' in httpx.get(sibling.url + "/metrics").text
     httpx.delete(f"{sibling.url}/v1/jobs/{job['id']}")
@@ -139,23 +139,23 @@ def test_a_waiting_sibling_can_be_cancelled(tmp_path: Path) -> None:
 
 def test_records_of_before_the_table_are_views(tmp_path: Path) -> None:
     """A database that an earlier version made is added to where it lies."""
-    small = {"image": PICTURE, "width": 128, "height": 192}
-    with running(tmp_path, compatible_wait=60) as server:
-        before = httpx.post(server.url + "/api/v5/multiview", json=small, timeout=90).json()
+    small = {"image": PICTURE, "size": 64, "width": 128, "height": 192}
+    with running(tmp_path) as server:
+        before = httpx.post(server.url + "/api/v5/multiview", json=small).json()
     with sqlite3.connect(tmp_path / "orbitview.db") as database:
         database.execute("ALTER TABLE orbitview_jobs DROP COLUMN operation")
     database.close()
-    with running(tmp_path, compatible_wait=60) as server:
+    with running(tmp_path) as server:
         url = f"{server.url}/v1/jobs/{before['id']}"
         assert httpx.get(url).json()["operation"] == "views"
-        after = httpx.post(server.url + "/api/v5/multiview", json=small, timeout=90).json()
+        after = httpx.post(server.url + "/api/v5/multiview", json=small).json()
         assert after["status"] == "success"
 
 
 def test_an_expired_gif_goes_with_its_job(tmp_path: Path) -> None:
     turn = {"image": PICTURE, "engine": "inflate", "frame_size": 128, "seconds": 1}
-    with running(tmp_path, compatible_wait=60, retention_days=1e-6) as server:
-        made = httpx.post(server.url + "/api/v3/img_to_3d", json=turn, timeout=90).json()
+    with running(tmp_path, retention_days=1e-6) as server:
+        made = httpx.post(server.url + "/api/v3/img_to_3d", json=turn).json()
         assert made["status"] == "success"
         code = "from orbitview.config import load_settings; from orbitview.jobs.queue import JobQueue; "
         code += "from orbitview.jobs.worker import clean; s = load_settings(); q = JobQueue(s); print(clean(q, s))"

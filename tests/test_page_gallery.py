@@ -31,7 +31,7 @@ PICTURE = f"data:image/png;base64,{base64.b64encode(png()).decode()}"
 def make(server: HeldServer, wait: bool = True, **options: object) -> dict[str, object]:  # noqa: F811
     headers = {"Prefer": "wait"} if wait else {}
     made: dict[str, object] = httpx.post(
-        server.url + "/v1/views", json={"image": PICTURE} | options, headers=headers, timeout=90
+        server.url + "/v1/views", json={"image": PICTURE} | options, headers=headers
     ).json()
     return made
 
@@ -132,7 +132,7 @@ def test_older_ones(browser: Browser, server: HeldServer, three: list[int]) -> N
 )
 def test_jobs_of_other_operations(browser: Browser, server: HeldServer, path: str, body: dict[str, object]) -> None:  # noqa: F811
     """They stand in the gallery with their picture, where they have one, and open like any other."""
-    job = httpx.post(server.url + path, json={"image": PICTURE} | body, timeout=60).json()["id"]
+    job = httpx.post(server.url + path, json={"image": PICTURE} | body).json()["id"]
     with opened(browser, f"{server.url}/#job/{job}") as page:
         expect(page.locator("#job-title")).to_contain_text(f"Job {job}: done")
         expect(page.locator("[data-part=source] img").first).to_be_visible()

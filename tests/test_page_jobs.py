@@ -71,7 +71,7 @@ def test_what_is_done_is_kept_when_a_job_is_stopped(page: Page, server: HeldServ
     assert told["status"] == "success"
     assert told["files"][0]["name"] == "grid.png"
     answer = httpx.post(
-        f"{server.url}/v1/jobs/{job}/files", json={"formats": ["glb"]}, headers={"Prefer": "wait"}, timeout=90
+        f"{server.url}/v1/jobs/{job}/files", json={"formats": ["glb"]}, headers={"Prefer": "wait"}
     )
     assert [file["name"] for file in answer.json()["files"]] == ["object.glb"]
     assert answer.json()["of"] == job

@@ -11,6 +11,7 @@ import httpx
 import numpy as np
 import pytest
 from browsing import (
+    PATIENCE,
     Browser,
     HeldServer,
     Page,
@@ -67,7 +68,7 @@ def test_a_preview_has_the_picture_and_its_alpha(server: HeldServer) -> None:  #
     large = make_figure(2000, alpha=False).convert("RGB")
     buffer = io.BytesIO()
     large.save(buffer, "JPEG")
-    told = httpx.post(server.url + "/v1/cutouts/preview", files={"image": buffer.getvalue()}, timeout=60).json()
+    told = httpx.post(server.url + "/v1/cutouts/preview", files={"image": buffer.getvalue()}).json()
     assert max(told["width"], told["height"]) == 1280
 
 
@@ -92,7 +93,7 @@ def test_nothing_found_is_no_error(server: HeldServer) -> None:  # noqa: F811
     """It can still be marked by hand."""
     buffer = io.BytesIO()
     Image.new("RGBA", (64, 64), (0, 0, 0, 0)).save(buffer, "PNG")
-    told = httpx.post(server.url + "/v1/cutouts/preview", files={"image": buffer.getvalue()}, timeout=60).json()
+    told = httpx.post(server.url + "/v1/cutouts/preview", files={"image": buffer.getvalue()}).json()
     assert told["by"] == "none"
     assert "No object" in told["note"]
 
@@ -267,7 +268,6 @@ def test_options_of_the_engine_in_a_sentence_each(page: Page, server: HeldServer
 def test_twenty_pictures_at_once(browser: Browser, server: HeldServer) -> None:  # noqa: F811
     """A row each, one that fails beside those that do not, and one zip; its address shows them again."""
     with opened(browser, server.url) as page:  # noqa: F811
-        page.evaluate("document.querySelector('[name=size]').value = '256'")
         page.route("**/v1/views", light)
         files = [upload(f"thing{i:02d}.png", png(48 + i)) for i in range(19)] + [upload("notes.png", b"no picture")]
         page.set_input_files("#file", files=files)
@@ -277,7 +277,7 @@ def test_twenty_pictures_at_once(browser: Browser, server: HeldServer) -> None: 
         expect(rows).to_have_count(20)
         expect(rows.nth(19)).to_contain_text("not a picture")
         accessible(page)
-        expect(page.locator("#batch > p")).to_have_text("All have ended.")
+        expect(page.locator("#batch > p")).to_have_text("All have ended.", timeout=5 * PATIENCE)  # of nineteen jobs
         expect(page.locator(".batch-row img")).to_have_count(19)
         with page.expect_download() as waiting:
             page.click("#batch-zip")
@@ -297,4 +297,4 @@ def test_twenty_pictures_at_once(browser: Browser, server: HeldServer) -> None: 
 def light(route):  # type: ignore[no-untyped-def]
     """The request with nothing but its grid, so that twenty take seconds."""
     body = json.loads(route.request.post_data)
-    route.continue_(post_data=json.dumps(body | {"formats": [], "rig": "sides-4"}))
+    route.continue_(post_data=json.dumps(body | {"formats": [], "rig": "sides-4", "size": 64}))

@@ -45,7 +45,7 @@ def job(browser: Browser, server: HeldServer) -> int:  # noqa: F811
 def plain(server: HeldServer) -> int:  # noqa: F811
     """A finished job that has its grid and nothing else, as other clients make it."""
     picture = f"data:image/png;base64,{base64.b64encode(png()).decode()}"
-    made = httpx.post(server.url + "/v1/views", json={"image": picture}, headers={"Prefer": "wait"}, timeout=90).json()
+    made = httpx.post(server.url + "/v1/views", json={"image": picture}, headers={"Prefer": "wait"}).json()
     assert made["status"] == "success"
     return int(made["id"])
 

@@ -50,7 +50,7 @@ def test_a_job_is_accepted_and_followed(server: Server) -> None:
 
 
 def test_prefer_wait_answers_with_the_result(server: Server) -> None:
-    answer = httpx.post(server.url + "/v1/views", json=SMALL, headers={"Prefer": "wait=30"}, timeout=60)
+    answer = httpx.post(server.url + "/v1/views", json=SMALL, headers={"Prefer": "wait=30"})
     assert answer.status_code == 200
     assert answer.json()["status"] == "success"
 
@@ -59,7 +59,7 @@ def test_cameras_with_and_without_perspective(server: Server) -> None:
     """Each is told with the numbers that count for it; files for pinholes are left out, or refused by name."""
     flat = {"azimuth": 90, "projection": "orthographic", "scale": 1.1}
     body = SMALL | {"engine": "inflate", "cameras": [flat, {"azimuth": 90}], "formats": ["views"]}
-    done = httpx.post(server.url + "/v1/views", json=body, headers={"Prefer": "wait=30"}, timeout=60).json()
+    done = httpx.post(server.url + "/v1/views", json=body, headers={"Prefer": "wait=30"}).json()
     files = {f["name"]: f for f in done["files"]}
     assert files["view-000.png"]["camera"].keys() == {"azimuth", "elevation", "distance", "projection", "scale"}
     assert files["view-000.png"]["camera"]["scale"] == 1.1
@@ -72,7 +72,7 @@ def test_cameras_with_and_without_perspective(server: Server) -> None:
         assert refused.status_code == 422, refused.text
         assert any(name.startswith("cameras") for name in refused.json()["errors"])
     colmap = body | {"formats": ["colmap"]}
-    failed = httpx.post(server.url + "/v1/views", json=colmap, headers={"Prefer": "wait=30"}, timeout=60).json()
+    failed = httpx.post(server.url + "/v1/views", json=colmap, headers={"Prefer": "wait=30"}).json()
     assert failed["status"] == "failed"
     assert "orthographic" in failed["error"]["message"]
     assert httpx.post(server.url + "/v1/views", json=SMALL | {"rig": "mvadapter-6"}).status_code == 202
@@ -102,7 +102,7 @@ def test_idempotency(server: Server) -> None:
 
 def test_paging(server: Server) -> None:
     for _ in range(3):
-        httpx.post(server.url + "/v1/views", json=SMALL, headers={"Prefer": "wait"}, timeout=60)
+        httpx.post(server.url + "/v1/views", json=SMALL, headers={"Prefer": "wait"})
     ids: list[int] = []
     before = None
     while True:
@@ -118,14 +118,14 @@ def test_paging(server: Server) -> None:
 def test_cancel_and_delete(server: Server) -> None:
     slow = SMALL | {"size": 1024, "rig": "orbit-200"}
     running_job, waiting = (httpx.post(server.url + "/v1/views", json=slow).json()["id"] for _ in range(2))
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 120
     while httpx.get(f"{server.url}/v1/jobs/{running_job}").json()["stage"] != "render" and time.monotonic() < deadline:
         time.sleep(0.05)
     for job in (waiting, running_job):
         assert httpx.delete(f"{server.url}/v1/jobs/{job}").status_code == 204
         assert httpx.get(f"{server.url}/v1/jobs/{job}").json()["status"] == "cancelled"
     # The worker is free again at once.
-    done = httpx.post(server.url + "/v1/views", json=SMALL, headers={"Prefer": "wait"}, timeout=60).json()
+    done = httpx.post(server.url + "/v1/views", json=SMALL, headers={"Prefer": "wait"}).json()
     assert done["status"] == "success"
     link = done["files"][0]["url"]
     assert httpx.delete(f"{server.url}/v1/jobs/{done['id']}").status_code == 204
@@ -134,7 +134,7 @@ def test_cancel_and_delete(server: Server) -> None:
 
 
 def test_files_have_tags_and_ranges(server: Server) -> None:
-    done = httpx.post(server.url + "/v1/views", json=SMALL, headers={"Prefer": "wait"}, timeout=60).json()
+    done = httpx.post(server.url + "/v1/views", json=SMALL, headers={"Prefer": "wait"}).json()
     link = done["files"][0]["url"]
     whole = httpx.get(link)
     assert "immutable" in whole.headers["cache-control"]
@@ -194,7 +194,7 @@ def test_keys_open_and_close_doors(tmp_path: Path) -> None:
         assert httpx.get(server.url + "/v1/jobs", headers={"X-API-Key": "ov_wrong"}).status_code == 401
         answer = httpx.post(server.url + "/api/v5/multiview", json=SMALL | {"key": "wrong"}).json()
         assert (answer["status"], answer["message"]) == ("error", "Invalid Api Key")
-        mine = httpx.post(server.url + "/api/v5/multiview", json=SMALL | {"key": one["key"]}, timeout=60).json()
+        mine = httpx.post(server.url + "/api/v5/multiview", json=SMALL | {"key": one["key"]}).json()
         assert mine["status"] == "success"
         # Nobody else sees it.
         assert httpx.get(f"{server.url}/v1/jobs/{mine['id']}", headers={"X-API-Key": two["key"]}).status_code == 404
@@ -246,14 +246,14 @@ def test_webhooks_are_signed_retried_and_logged(tmp_path: Path) -> None:
         key = json.loads(server.cli("keys", "create", "hooks"))
         headers = {"X-API-Key": key["key"]}
         body = SMALL | {"key": key["key"], "webhook": receiver.url, "track_id": "order 5 / ü"}
-        job = httpx.post(server.url + "/api/v5/multiview", json=body, timeout=60).json()
+        job = httpx.post(server.url + "/api/v5/multiview", json=body).json()
         receiver.wait(2)
         payloads = [Webhook(key["webhook_secret"]).verify(text, got) for got, text in receiver.got]
         assert payloads[0] == payloads[1]
         assert payloads[0]["track_id"] == "order 5 / ü"
         assert payloads[0]["output"] == job["output"]
         assert len({got["webhook-id"] for got, _ in receiver.got}) == 1
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while (
             len(log := httpx.get(f"{server.url}/v1/jobs/{job['id']}/webhooks", headers=headers).json()) < 2
             and time.monotonic() < deadline
@@ -264,7 +264,7 @@ def test_webhooks_are_signed_retried_and_logged(tmp_path: Path) -> None:
         receiver.wait(3)
         # Failures are told too.
         bad = SMALL | {"key": key["key"], "webhook": receiver.url, "image": "http://10.0.0.1/a.png"}
-        httpx.post(server.url + "/api/v5/multiview", json=bad, timeout=60)
+        httpx.post(server.url + "/api/v5/multiview", json=bad)
         receiver.wait(4)
         assert json.loads(receiver.got[3][1])["status"] == "error"
 
@@ -321,7 +321,7 @@ def test_further_files_of_a_finished_job_need_no_engine(server: Server, tmp_path
 
 def test_how_files_are_made_can_be_said_at_once(server: Server) -> None:
     body = SMALL | {"formats": ["frames"], "output": {"frames": 4, "turntable_size": 32, "direction": "clockwise"}}
-    done = httpx.post(server.url + "/v1/views", json=body, headers={"Prefer": "wait"}, timeout=60).json()
+    done = httpx.post(server.url + "/v1/views", json=body, headers={"Prefer": "wait"}).json()
     link = next(f["url"] for f in done["files"] if f["name"] == "frames.zip")
     with zipfile.ZipFile(io.BytesIO(httpx.get(link).content)) as archive:
         assert len(archive.namelist()) == 4
@@ -343,7 +343,7 @@ def test_several_pictures_of_one_object(server: Server) -> None:
     several = {name: value for name, value in SMALL.items() if name != "image"} | {"engine": "inflate"}
     images = [{"image": PICTURE}, {"image": PICTURE, "azimuth": 180, "elevation": 0}]
     answer = httpx.post(
-        server.url + "/v1/views", json=several | {"images": images}, headers={"Prefer": "wait"}, timeout=90
+        server.url + "/v1/views", json=several | {"images": images}, headers={"Prefer": "wait"}
     ).json()
     assert answer["status"] == "success", answer["error"]
     assert [about["azimuth"] for about in answer["meta"]["input_camera"]] == [0, 180]
@@ -355,7 +355,7 @@ def test_several_pictures_of_one_object(server: Server) -> None:
     both = httpx.post(server.url + "/v1/views", json=SMALL | {"images": images})
     assert both.status_code == 422
     hosted = {"image": [PICTURE, PICTURE], "engine": "inflate", "width": 128, "height": 192, "prompt": "a toy"}
-    old = httpx.post(server.url + "/api/v5/multiview", json=hosted, timeout=90).json()
+    old = httpx.post(server.url + "/api/v5/multiview", json=hosted).json()
     assert old["status"] in ("success", "processing"), old
     if old["status"] == "success":
         assert len(old["meta"]["images"]) == 2

@@ -71,13 +71,13 @@ pytestmark = pytest.mark.timeout(90)
 def queue_up(engine: Stub, pool: ThreadPoolExecutor, calls: Sequence[Callable[[], ViewSet]]) -> list:  # type: ignore[type-arg]
     """Hand calls in one after the other while a first request keeps the engine busy; then let all go."""
     first = pool.submit(ask, engine, 999)
-    assert engine.begun.acquire(timeout=10)
+    assert engine.begun.acquire(timeout=60)
     futures = []
     for call in calls:
         futures.append(pool.submit(call))
         time.sleep(0.02)  # their order is the order in which they wait
     engine.go_on.release()
-    first.result(10)
+    first.result(60)
     return futures
 
 
@@ -91,7 +91,7 @@ def test_what_waits_runs_together_fairly_and_once(pool: ThreadPoolExecutor) -> N
     futures = queue_up(engine, pool, [lambda k=k, n=n: ask(engine, n, k) for k, n in order])
     for _ in range(3):
         engine.go_on.release()
-    assert [colour(f.result(10)) for f in futures] == [n for _, n in order]
+    assert [colour(f.result(60)) for f in futures] == [n for _, n in order]
     # b came last and shares the first batch; who came first in a key is served first.
     assert [sorted(batch) for batch in engine.batches] == [[999], [0, 1, 100, 101], [2, 3, 4, 5], [6, 7]]
 
@@ -101,7 +101,7 @@ def test_only_requests_of_the_same_steps_run_together(pool: ThreadPoolExecutor) 
     calls = [lambda n=n: ask(engine, n, steps=10 if n % 2 else 20) for n in range(4)]
     futures = queue_up(engine, pool, calls)
     engine.go_on.release(2)
-    assert [colour(f.result(10)) for f in futures] == [0, 1, 2, 3]
+    assert [colour(f.result(60)) for f in futures] == [0, 1, 2, 3]
     assert engine.batches == [[999], [0, 2], [1, 3]]
 
 
@@ -111,9 +111,9 @@ def test_a_lone_request_does_not_wait() -> None:
     asked = time.monotonic()
     with ThreadPoolExecutor(1) as pool:
         future = pool.submit(ask, engine, 1)
-        assert engine.begun.acquire(timeout=10)
+        assert engine.begun.acquire(timeout=60)
         waited = time.monotonic() - asked
-        future.result(10)
+        future.result(60)
     assert waited < 5  # no gate on a busy machine's clock; that nobody is waited for is what the next line shows
     assert engine.batches == [[1]]
 
@@ -124,13 +124,13 @@ def test_company_on_its_way_is_waited_for(pool: ThreadPoolExecutor, monkeypatch:
 
     def come(seed: int) -> ViewSet:
         with gathering(4, "a"):
-            here.wait(10)
+            here.wait(60)
             time.sleep(0.1 * seed)  # cut out
             return run_one(engine, EngineRequest(make_figure(), [], seed=seed), no_progress)
 
     futures = [pool.submit(come, n) for n in range(3)]
     engine.go_on.release()
-    assert [colour(f.result(10)) for f in futures] == [0, 1, 2]
+    assert [colour(f.result(60)) for f in futures] == [0, 1, 2]
     assert engine.batches == [[0, 1, 2]]
 
 
@@ -139,10 +139,10 @@ def test_a_failing_request_takes_no_neighbour_along(pool: ThreadPoolExecutor) ->
     calls = [lambda n=n: ask(engine, n, prompt="fail" if n == 1 else None) for n in range(3)]
     futures = queue_up(engine, pool, calls)
     engine.go_on.release(4)
-    assert colour(futures[0].result(10)) == 0
-    assert colour(futures[2].result(10)) == 2
+    assert colour(futures[0].result(60)) == 0
+    assert colour(futures[2].result(60)) == 2
     with pytest.raises(ValueError, match="not this one"):
-        futures[1].result(10)
+        futures[1].result(60)
     assert engine.batches == [[999], [0, 1, 2], [0], [1], [2]]
 
 
@@ -158,16 +158,16 @@ def test_progress_and_cancelling_are_each_requests_own(pool: ThreadPoolExecutor)
         return told
 
     futures = queue_up(engine, pool, [lambda n=n: ask(engine, n, progress=progress(n)) for n in range(3)])
-    assert engine.begun.acquire(timeout=10)
-    deadline = time.monotonic() + 10
+    assert engine.begun.acquire(timeout=60)
+    deadline = time.monotonic() + 60
     while not all("paint 3" in heard[n] for n in heard) and time.monotonic() < deadline:
         time.sleep(0.01)
     stop.set()
     with pytest.raises(orbitview.Cancelled):
-        futures[1].result(10)  # while the others still run
+        futures[1].result(60)  # while the others still run
     assert not futures[0].done()
     engine.go_on.release()
-    assert [colour(futures[n].result(10)) for n in (0, 2)] == [0, 2]
+    assert [colour(futures[n].result(60)) for n in (0, 2)] == [0, 2]
     assert engine.batches == [[999], [0, 1, 2]]
 
 
@@ -181,8 +181,8 @@ def test_when_all_are_cancelled_the_engine_stops(pool: ThreadPoolExecutor) -> No
     futures = queue_up(engine, pool, [lambda n=n: ask(engine, n, progress=stop) for n in range(2)])
     for future in futures:
         with pytest.raises(orbitview.Cancelled):
-            future.result(10)
-    deadline = time.monotonic() + 10
+            future.result(60)
+    deadline = time.monotonic() + 60
     while engine.at_once and time.monotonic() < deadline:
         time.sleep(0.01)
     assert not engine.at_once
@@ -243,7 +243,7 @@ def test_ten_jobs_of_two_keys_through_a_server(tmp_path: Path, monkeypatch: pyte
             headers = {"Authorization": f"Bearer {keys[seed >= 5]}"}
             body = {"image": PICTURE, "engine": "batching", "seed": seed, "size": 64, "width": 128, "height": 128}
             body["prompt"] = "fail" if seed == 3 else "fine"
-            answer = httpx.post(server.url + "/v1/views", json=body, headers=headers, timeout=30)
+            answer = httpx.post(server.url + "/v1/views", json=body, headers=headers)
             assert answer.status_code == 202, answer.text
             jobs[seed] = answer.json()["id"], headers
         ended = {seed: wait_until_ended(server.url, job, 200, headers) for seed, (job, headers) in jobs.items()}

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
-import subprocess
+import runpy
 import sys
 from pathlib import Path
 
@@ -20,12 +22,13 @@ ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
 
-def run(*arguments: str | Path) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", *map(str, arguments)], cwd=ROOT, capture_output=True, text=True, timeout=600, env=None
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    return done.stdout
+def run(module: str, *arguments: str | Path) -> str:
+    """``python -m module``, in this process: PyTorch's import takes longer than what most of them do."""
+    said = io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(said):
+        patch.setattr(sys, "argv", [module, *map(str, arguments)])
+        runpy.run_module(module, run_name="__main__")
+    return said.getvalue()
 
 
 @pytest.fixture(scope="module")
@@ -210,7 +213,7 @@ def test_training_improves_resumes_and_ships(parts: Path, tmp_path: Path) -> Non
         run("training.train", *common, "--samples", str(samples), "--outlines", "0.9")
     log = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
     assert log[0]["samples"] < log[1]["samples"]
-    assert log[1]["train"]["camera"] < log[0]["train"]["camera"], "the easiest thing to learn"
+    assert log[1]["train"]["loss"] < log[0]["train"]["loss"]
     weights = tmp_path / "lift.onnx"
     told = json.loads(run("training.export", tmp_path / "run", weights).splitlines()[-1])
     assert told["megabytes"] < 40

@@ -438,14 +438,14 @@ def test_a_warm_model_can_be_had_while_another_loads() -> None:
     def slow() -> str:
         loads.append("slow")
         begun.set()
-        assert go_on.wait(30)
+        assert go_on.wait(60)
         return "slow"
 
     warm.get("quick", lambda: "quick", lambda _: 1)
     threads = [threading.Thread(target=lambda: warm.get("slow", slow, lambda _: 1), daemon=True) for _ in range(2)]
     for thread in threads:
         thread.start()
-    assert begun.wait(30)
+    assert begun.wait(60)
     got: list[str] = []
     asking = threading.Thread(target=lambda: got.append(warm.get("quick", lambda: "again", lambda _: 1)), daemon=True)
     asking.start()

@@ -36,12 +36,11 @@ _PARTS = {
 }
 _ROOMS = ("orbitview.engines.lift.",)
 """Packages whose dataclasses are parts of scenes."""
-
-
 _DAMAGE = (
     *(pickle.UnpicklingError, zlib.error, EOFError, KeyError, TypeError, AttributeError, ImportError, ValueError),
-    *(IndexError, OverflowError, MemoryError, UnicodeDecodeError),
+    *(IndexError, OverflowError, MemoryError),
 )
+"""What reading a damaged pickle raises."""
 
 
 class _Reader(pickle.Unpickler):
@@ -99,16 +98,7 @@ def unpack_scene(data: bytes, progress: Progress | None = no_progress) -> ViewSe
         raw = unpacker.decompress(data[len(_HEAD) :], _MOST)
         content = _Reader(io.BytesIO(raw)).load()
         scene, cameras, size, meta = (content[name] for name in ("scene", "cameras", "size", "meta"))
-    except (
-        pickle.UnpicklingError,
-        zlib.error,
-        EOFError,
-        KeyError,
-        TypeError,
-        AttributeError,
-        ImportError,
-        ValueError,
-    ) as error:
+    except _DAMAGE as error:
         raise InvalidRequest(
             "The kept scene is damaged, or of another version of orbitview.",
             hint="Make the views again.",
