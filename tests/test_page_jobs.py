@@ -70,9 +70,7 @@ def test_what_is_done_is_kept_when_a_job_is_stopped(page: Page, server: HeldServ
     told = httpx.get(f"{server.url}/v1/jobs/{job}").json()
     assert told["status"] == "success"
     assert told["files"][0]["name"] == "grid.png"
-    answer = httpx.post(
-        f"{server.url}/v1/jobs/{job}/files", json={"formats": ["glb"]}, headers={"Prefer": "wait"}
-    )
+    answer = httpx.post(f"{server.url}/v1/jobs/{job}/files", json={"formats": ["glb"]}, headers={"Prefer": "wait"})
     assert [file["name"] for file in answer.json()["files"]] == ["object.glb"]
     assert answer.json()["of"] == job
     assert httpx.get(f"{server.url}/v1/jobs/{job}/files").json()[0]["id"] == answer.json()["id"]

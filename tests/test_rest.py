@@ -342,9 +342,7 @@ def test_several_pictures_of_one_object(server: Server) -> None:
 
     several = {name: value for name, value in SMALL.items() if name != "image"} | {"engine": "inflate"}
     images = [{"image": PICTURE}, {"image": PICTURE, "azimuth": 180, "elevation": 0}]
-    answer = httpx.post(
-        server.url + "/v1/views", json=several | {"images": images}, headers={"Prefer": "wait"}
-    ).json()
+    answer = httpx.post(server.url + "/v1/views", json=several | {"images": images}, headers={"Prefer": "wait"}).json()
     assert answer["status"] == "success", answer["error"]
     assert [about["azimuth"] for about in answer["meta"]["input_camera"]] == [0, 180]
     assert httpx.delete(f"{server.url}/v1/jobs/{answer['id']}").status_code == 204
