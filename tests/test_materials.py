@@ -64,3 +64,35 @@ def test_the_back_has_them_without_fog_and_without_what_no_outline_shows(kept: b
     upper, lower = np.vsplit(np.where(inside, hue, np.nan), 2)
     assert np.nanmedian(upper) < 0.35
     assert np.nanmedian(lower) > 0.65
+
+
+def spotted() -> Image.Image:
+    """A red ball with cream spots, two of which the outline cuts, and a blue ear that stands out."""
+    picture = Image.new("RGBA", (300, 300))
+    draw = ImageDraw.Draw(picture)
+    draw.ellipse((125, 5, 175, 55), fill=(*BLUE, 255))
+    draw.ellipse((30, 30, 270, 270), fill=(*RED, 255))
+    ball = np.asarray(picture)[..., 3] > 0
+    for x, y in ((150, 150), (258, 150), (42, 170)):
+        draw.ellipse((x - 22, y - 22, x + 22, y + 22), fill=(*CREAM, 255))
+    pixels = np.array(picture)
+    pixels[~ball] = 0
+    return Image.fromarray(pixels)
+
+
+def test_spots_that_the_outline_cuts_are_no_streaks() -> None:
+    materials = found(spotted())
+    assert materials
+    marked = materials.marks > 0.5
+    scale = len(marked) / 300
+    for x, y, is_mark in ((260, 150, True), (40, 170, True), (150, 150, False), (150, 100, False), (150, 15, False)):
+        assert marked[int(y * scale), int(x * scale)] == is_mark, (x, y)
+    views = orbitview.generate(
+        spotted(), [(90, 0), (180, 0)], engine="lift", size=192, grain=False, input_camera=Camera()
+    )
+    side, back = (np.asarray(view.image, np.float32) for view in views)
+    cream = (side[..., 1] > 0.5 * side[..., 0]) & (side[..., 2] < side[..., 0]) & (side[..., 3] > 250)
+    rows, columns = (np.flatnonzero(cream[60:140].any(axis)) for axis in (1, 0))
+    assert len(rows) > 5
+    assert np.ptp(columns) < 1.5 * np.ptp(rows)
+    assert ((back[..., 1] > 0.5 * back[..., 0]) & (back[..., 3] > 250))[60:140].mean() < 0.01

@@ -53,12 +53,13 @@ def test_from_start_to_download_by_keyboard(browser: Browser, server: HeldServer
         page.keyboard.press("Escape")
         reach(".poster")
         page.keyboard.press("Enter")
-        expect(page.locator(".viewer canvas")).to_be_focused()
+        page.wait_for_function("document.activeElement.matches('.viewer canvas')")
         page.keyboard.press("Home")
         page.locator("#skip, .skip").first.focus()
         page.keyboard.press("Enter")
         reach("#download")
         page.keyboard.press("Enter")
+        expect(page.locator("#download-menu a").first).to_be_visible()  # it has focus from then on
         reach("#download-menu a[download='object.glb']")
         with page.expect_download() as waiting:
             page.keyboard.press("Enter")

@@ -44,6 +44,8 @@ _running: set[str] = set()
 """Jobs that run in this process."""
 _served: dict[str, float] = {}
 """When each key last had a job started here."""
+_chosen: dict[str, float] = {}
+"""When each key was last told to be next: what it has waiting may be taken before it starts."""
 log = get_logger("orbitview.worker")
 
 
@@ -197,7 +199,9 @@ class Pulse:
 
 def _longest_waiting(keys: list[str]) -> str:
     """The key that waited longest is served next."""
-    return min(keys, key=lambda key: _served.get(key, 0.0))
+    key = min(keys, key=lambda key: (_served.get(key, 0.0), _chosen.get(key, 0.0)))
+    _chosen[key] = time.monotonic()
+    return key
 
 
 def _sweep(stop: threading.Event, settings: Settings) -> None:

@@ -29,6 +29,10 @@ CALM = (0.6, 2.0)
 FRINGE, REST = 0.3, 0.15
 """Most share of the object along the outlines of materials, and of its colours' variance that they leave open: beyond
 either a picture has textures, which are no few plain colours."""
+SMALL, PART, ALIKE, SLIVER, BAND = 0.08, 0.5, 0.9, 0.35, 1.5
+"""A mark at the outline: at most this share of the outline, of its own border along it, at least this share of its
+neighbours of one other material, and this least and most depth in what it has of the outline: bands go on, and so may
+what is seen from the side."""
 AT_THE_RIM = 0.06
 """Least share of the outline that a material has, if it may appear where only a guess says so."""
 SHARP = 8.0
@@ -43,21 +47,23 @@ class Materials:
     colours: (K, 3) their mean colours in the picture.
     labels: (S, S) which one a texel shows.
     calm: (S, S) where it is no mixture.
+    marks: (S, S) one where a mark is that ends at the outline: a spot or an eye, of which nobody knows how it goes on.
     """
 
     places: Floats
     colours: Floats
     labels: NDArray[np.uint8]
     calm: NDArray[np.bool_]
+    marks: Floats
 
     def texture(self) -> Floats:
-        """(S, S, K + 1) one for the material that a texel shows, little for a mixture's nearest; the last one is 1.
+        """(S, S, K + 2) one for the material that a texel shows, little for a mixture's nearest; then 1; then marks.
 
-        All of it weighted by calm: to be blurred, looked up and divided by the last one.
+        All but the marks weighted by calm: to be blurred, looked up and divided by the last but one.
         """
         shown = np.eye(len(self.colours), dtype=np.float32)[self.labels]
         whole = np.dstack([shown, np.ones_like(shown[..., :1])])
-        return np.asarray(whole * np.where(self.calm, 1, 0.01)[..., None], np.float32)
+        return np.dstack([whole * np.where(self.calm, 1, 0.01)[..., None], self.marks]).astype(np.float32)
 
     def parted(self, seen: Floats, shown: Floats, sight: Floats, guessed: Floats, trust: Floats) -> tuple[Floats, ...]:
         """What is to be carried on, (V, 3 + K) as seen and as guessed: what is left of the colours without the
@@ -65,21 +71,22 @@ class Materials:
 
         Args:
             seen: (V, 3) the picture's colours.
-            shown: (V, K + 1) as :meth:`texture` says.
+            shown: (V, K + 2) as :meth:`texture` says.
             sight: (V,) how well the picture sees the vertices.
             guessed: (V, 3) what is likely elsewhere.
             trust: (V,) 1 where that is taken from the picture.
         """
-        share = shown[:, :-1] / np.maximum(shown[:, -1:], 1e-9)
-        rim = sight * (1 - sight)
+        share = shown[:, :-2] / np.maximum(shown[:, -2:-1], 1e-9)
+        rim = sight * (1 - sight) * (1 - shown[:, -1])
         often = rim @ share / max(float(rim.sum()), 1e-9)
         # What no outline shows, an eye or a window, is not on the other side, unless the picture itself says so.
         often = np.where(often > AT_THE_RIM, often, 0) + 1e-6
-        likely = _shares(_flat(guessed), self.places) * (often + (1 - often) * trust[:, None] ** 4)
+        alike = _shares(_flat(guessed), self.places)
+        likely = alike * (often + (1 - often) * trust[:, None] ** 4)
         likely /= likely.sum(1, keepdims=True)
         return (
             np.column_stack([seen - share @ self.colours, share]),
-            np.column_stack([guessed - likely @ self.colours, likely]),
+            np.column_stack([guessed - alike @ self.colours, likely]),
         )
 
     def joined(self, found: Floats) -> Floats:
@@ -128,7 +135,35 @@ def materials_of(texture: Floats, matte: Floats, seed: int = 0) -> Materials | N
     if fringe.sum() > FRINGE * inside.sum() or left > REST * flat[inside].var(0).sum():
         return None
     colours = [small[calm & (labels == k)].mean(0) for k in range(len(places))]
-    return Materials(places, np.array(colours, np.float32), labels, calm)
+    return Materials(places, np.array(colours, np.float32), labels, calm, _marks(labels, alpha > 0.5))
+
+
+def _marks(labels: NDArray[np.uint8], inside: NDArray[np.bool_]) -> Floats:
+    """(S, S) one at small areas that end at the outline and have one other material around: no part, no band.
+
+    Where the surface is seen at a grazing angle they are drawn out, and what carries on from there would be a streak.
+    """
+    depth = cv2.distanceTransform(inside.astype(np.uint8), cv2.DIST_L2, 5)
+    outline = (depth > 0) & (depth < 1.2)
+    found = np.zeros(labels.shape, np.float32)
+    for label in range(int(labels.max()) + 1):
+        count, areas = cv2.connectedComponents(((labels == label) & inside).astype(np.uint8), connectivity=4)
+        along = np.bincount(areas[outline], minlength=count)
+        for number in range(1, count):
+            if not 0 < along[number] <= SMALL * outline.sum():
+                continue
+            area = (areas == number).astype(np.float32)
+            border = (area > 0) & (cv2.erode(area, np.ones((3, 3))) == 0)
+            near, wide = (cv2.dilate(area, np.ones((size, size))) for size in (5, 13))
+            beside = np.bincount(labels[inside & (wide > near) & (labels != label)])
+            if (
+                along[number] <= PART * border.sum()
+                and SLIVER * along[number] <= depth[area > 0].max() <= BAND * along[number]
+                and len(beside)
+                and beside.max() >= ALIKE * beside.sum()
+            ):
+                found = np.maximum(found, near)
+    return np.asarray(cv2.GaussianBlur(found, (0, 0), 1), np.float32)
 
 
 def _places(flat: Floats, seed: int) -> Floats:
