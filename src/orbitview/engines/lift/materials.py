@@ -33,6 +33,8 @@ SMALL, PART, ALIKE, SLIVER, BAND = 0.08, 0.5, 0.9, 0.35, 1.5
 """A mark at the outline: at most this share of the outline, of its own border along it, at least this share of its
 neighbours of one other material, and this least and most depth in what it has of the outline: bands go on, and so may
 what is seen from the side."""
+NEAR = 10.0
+"""Texels from the outline within which what does not reach it is a mark too."""
 AT_THE_RIM = 0.06
 """Least share of the outline that a material has, if it may appear where only a guess says so."""
 SHARP = 8.0
@@ -139,29 +141,28 @@ def materials_of(texture: Floats, matte: Floats, seed: int = 0) -> Materials | N
 
 
 def _marks(labels: NDArray[np.uint8], inside: NDArray[np.bool_]) -> Floats:
-    """(S, S) one at small areas that end at the outline and have one other material around: no part, no band.
+    """(S, S) one at small areas at the outline that have one other material around: no part, no band.
 
     Where the surface is seen at a grazing angle they are drawn out, and what carries on from there would be a streak.
     """
     depth = cv2.distanceTransform(inside.astype(np.uint8), cv2.DIST_L2, 5)
     outline = (depth > 0) & (depth < 1.2)
+    most = SMALL * float(outline.sum())
     found = np.zeros(labels.shape, np.float32)
     for label in range(int(labels.max()) + 1):
         count, areas = cv2.connectedComponents(((labels == label) & inside).astype(np.uint8), connectivity=4)
         along = np.bincount(areas[outline], minlength=count)
-        for number in range(1, count):
-            if not 0 < along[number] <= SMALL * outline.sum():
+        for number in np.unique(areas[inside & (depth < NEAR)]):
+            length = float(along[number])
+            if number == 0 or length > most:
                 continue
             area = (areas == number).astype(np.float32)
             border = (area > 0) & (cv2.erode(area, np.ones((3, 3))) == 0)
+            shallow, deep = depth[area > 0].min(), depth[area > 0].max()
+            ends = length <= PART * border.sum() and SLIVER * length <= deep <= BAND * length
             near, wide = (cv2.dilate(area, np.ones((size, size))) for size in (5, 13))
             beside = np.bincount(labels[inside & (wide > near) & (labels != label)])
-            if (
-                along[number] <= PART * border.sum()
-                and SLIVER * along[number] <= depth[area > 0].max() <= BAND * along[number]
-                and len(beside)
-                and beside.max() >= ALIKE * beside.sum()
-            ):
+            if (ends if length else deep - shallow <= most) and len(beside) and beside.max() >= ALIKE * beside.sum():
                 found = np.maximum(found, near)
     return np.asarray(cv2.GaussianBlur(found, (0, 0), 1), np.float32)
 
