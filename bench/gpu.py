@@ -79,7 +79,7 @@ def make_parts(sizes: dict[str, dict[str, Any]], device: str, dtype: torch.dtype
             timestep_spacing="trailing",
         ),
         vision, {"size": {"width": 320, "height": 320}, "image_mean": [0.5] * 3, "image_std": [0.8] * 3},
-        {"size": {"shortest_edge": 224}, **CLIP}, torch.linspace(0, 1, 77), install(unet),
+        {"size": {"shortest_edge": 224}, **CLIP}, torch.linspace(0, 1, 77), install(unet), torch.device(device),
     )  # fmt: skip
 
 

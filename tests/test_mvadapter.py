@@ -18,6 +18,7 @@ from mvadapter_long_way import WORDS, long_way, published_rays  # noqa: E402
 
 import orbitview  # noqa: E402
 from orbitview import Camera  # noqa: E402
+from orbitview.engines.loading import keep_in_main_memory  # noqa: E402
 from orbitview.engines.mvadapter import pipeline  # noqa: E402
 from orbitview.engines.mvadapter.engine import MVAdapterEngine, MVAdapterSD21Engine, framed  # noqa: E402
 from orbitview.engines.mvadapter.noise import GivenNoise, SeededNoise  # noqa: E402
@@ -192,6 +193,18 @@ def test_half_precision_stays_near(folders: dict[str, Path], loaded: dict[str, P
     assert {p.dtype for p in parts.encoder.parameters()} == {torch.float32}  # it runs once, and must not overflow
     single, half = (pipeline.run(some, [picture], given(3), steps=3, **WORDS) for some in (loaded["mvadapter"], parts))
     assert ((single - half).norm() / single.norm()) < 0.05
+
+
+def test_weights_in_main_memory_give_the_same(
+    folders: dict[str, Path], loaded: dict[str, Parts], picture: Image.Image
+) -> None:
+    kept = load_parts(folders["mvadapter"], SMALL["mvadapter"])
+    keep_in_main_memory(kept, "cpu")
+    assert all(p.device.type == "meta" for network in kept.networks for p in network.parameters())
+    plain, same = (
+        pipeline.run(parts, [picture], SeededNoise([1]), steps=2, **WORDS) for parts in (loaded["mvadapter"], kept)
+    )
+    assert torch.allclose(plain, same, atol=1e-5)
 
 
 def test_guidance_of_one_runs_without_the_empty_half(loaded: dict[str, Parts], picture: Image.Image) -> None:

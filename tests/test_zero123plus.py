@@ -14,6 +14,7 @@ pytest.importorskip("diffusers", reason="LOUD: diffusers is not installed, Zero1
 pytest.importorskip("transformers", reason="LOUD: transformers is not installed, Zero123++ is not tested")
 
 import orbitview  # noqa: E402
+from orbitview.engines.loading import keep_in_main_memory  # noqa: E402
 from orbitview.engines.warm import WARM  # noqa: E402
 from orbitview.engines.zero123plus import pipeline  # noqa: E402
 from orbitview.engines.zero123plus.noise import GivenNoise, SeededNoise  # noqa: E402
@@ -164,6 +165,15 @@ def test_a_batch_equals_single_runs(parts: pipeline.Parts, picture: Image.Image)
     for index, (one, prompt) in enumerate(((picture, "a"), (other, "b"))):
         alone = pipeline.run(parts, [one], SeededNoise([index + 1]), prompts=[prompt], steps=3, **SMALL)
         assert torch.allclose(together[index], alone[0], rtol=1e-3, atol=1e-3)
+
+
+def test_weights_in_main_memory_give_the_same(folder: Path, parts: pipeline.Parts, picture: Image.Image) -> None:
+    kept = pipeline.load_parts(folder)
+    keep_in_main_memory(kept, "cpu")
+    assert all(p.device.type == "meta" for network in kept.networks for p in network.parameters())
+    plain, same = (pipeline.run(p, [picture], SeededNoise([1]), steps=2, **SMALL) for p in (parts, kept))
+    assert torch.allclose(plain, same, atol=1e-5)
+    assert pipeline.decode(kept, same)[0].size == (64, 96)
 
 
 def test_guidance_of_one_runs_without_the_empty_half(parts: pipeline.Parts, picture: Image.Image) -> None:

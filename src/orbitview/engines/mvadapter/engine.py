@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 from ...cameras import rig
-from ...config import Settings
 from ...images import centred
 from ...views import View, ViewSet
 from ..base import EngineInfo, EngineRequest, Progress, Readiness, no_progress
-from ..devices import best_device, chosen_precision
+from ..devices import best_device
 from ..diffusion import in_batches, over_grey, without_grey
-from ..warm import WARM
+from ..loading import warm_parts
 from ..weights import Weights
 from .variants import ADAPTERS, FILL, GUIDANCE, NEGATIVE_PROMPT, PROMPT, REVISION, RIG, SD21, SDXL, STEPS, Variant
 
@@ -62,24 +61,7 @@ class MVAdapterEngine:
     def _parts(self) -> Parts:
         from .parts import load_parts
 
-        folder = self.weights.require()
-
-        def load() -> Parts:
-            device = best_device()
-            dtype = chosen_precision(device)
-            offload = Settings().offload and device == "cuda"
-            parts = load_parts(folder, self.variant, "cpu" if offload else device, dtype)
-            if offload:
-                import torch
-                from accelerate import cpu_offload
-
-                parts.device = torch.device(device)
-                for network in parts.networks:
-                    cpu_offload(network, parts.device)
-            return parts
-
-        parts: Parts = WARM.get((self.info.name, str(folder)), load, lambda p: p.bytes(), self.weights.bytes)
-        return parts
+        return warm_parts(self.weights, lambda folder, device, dtype: load_parts(folder, self.variant, device, dtype))
 
     def generate(self, requests: Sequence[EngineRequest], progress: Progress = no_progress) -> list[ViewSet]:
         """Run the requests, those with the same steps and guidance together."""

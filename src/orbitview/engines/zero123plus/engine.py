@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PIL import Image
@@ -12,13 +13,15 @@ from ...config import Settings
 from ...images import centred
 from ...views import View, ViewSet
 from ..base import EngineInfo, EngineRequest, Progress, Readiness, no_progress
-from ..devices import best_device, chosen_precision
+from ..devices import best_device
 from ..diffusion import in_batches, over_grey, without_grey
-from ..warm import WARM
+from ..loading import warm_parts
 from ..weights import Weights
 from .files import EXTRAS, FILES
 
 if TYPE_CHECKING:
+    import torch
+
     from .pipeline import Parts
 
 TILE, COLUMNS = 320, 2
@@ -67,26 +70,13 @@ class Zero123PlusEngine:
     def _parts(self) -> Parts:
         from .pipeline import compile_unet, load_parts
 
-        folder = self.weights.require()
-        settings = Settings()
-
-        def load() -> Parts:
-            device = best_device()
-            dtype = chosen_precision(device)
-            offload = settings.offload and device == "cuda"
-            parts = load_parts(folder, "cpu" if offload else device, dtype)
-            if offload:
-                import torch
-                from accelerate import cpu_offload
-
-                for name in ("vae", "text_encoder", "unet", "vision_encoder"):
-                    cpu_offload(getattr(parts, name), torch.device("cuda"))
-            if settings.compile:
+        def load(folder: Path, device: str, dtype: torch.dtype) -> Parts:
+            parts = load_parts(folder, device, dtype)
+            if Settings().compile:
                 compile_unet(parts)
             return parts
 
-        parts: Parts = WARM.get((self.info.name, str(folder)), load, lambda p: p.bytes(), self.weights.bytes)
-        return parts
+        return warm_parts(self.weights, load)
 
     def generate(self, requests: Sequence[EngineRequest], progress: Progress = no_progress) -> list[ViewSet]:
         """Run the requests, those with the same steps and guidance together."""

@@ -85,14 +85,16 @@ class Parts:
     for_clip: dict[str, Any]
     ramp: Tensor
     store: ReferenceStore
+    device: torch.device
+    """Where the networks run, whether or not their weights stay there."""
     graphs: Graphs = field(default_factory=Graphs)
     turn: threading.Lock = field(default_factory=threading.Lock)
     """Held by a run: the store and the recorded steps serve one at a time."""
 
     @property
-    def device(self) -> torch.device:
-        """Where the UNet runs."""
-        return cast(torch.device, self.unet.device)
+    def networks(self) -> list[Any]:
+        """All of them."""
+        return [self.vae, self.text_encoder, self.unet, self.vision_encoder]
 
     @property
     def dtype(self) -> torch.dtype:
@@ -101,8 +103,7 @@ class Parts:
 
     def bytes(self) -> float:
         """Of all parameters."""
-        modules = (self.vae, self.text_encoder, self.unet, self.vision_encoder)
-        return float(sum(p.numel() * p.element_size() for m in modules for p in m.parameters()))
+        return float(sum(p.numel() * p.element_size() for m in self.networks for p in m.parameters()))
 
 
 def load_parts(folder: Path, device: str = "cpu", dtype: torch.dtype = torch.float32) -> Parts:
@@ -161,6 +162,7 @@ def load_parts(folder: Path, device: str = "cpu", dtype: torch.dtype = torch.flo
         for_clip=for_clip,
         ramp=ramp,
         store=install(unet),
+        device=torch.device(device),
     )
 
 
