@@ -101,3 +101,20 @@ def test_spots_that_the_outline_cuts_are_no_streaks() -> None:
     assert len(rows) > 5
     assert np.ptp(columns) < 1.5 * np.ptp(rows)
     assert ((back[..., 1] > 0.5 * back[..., 0]) & (back[..., 3] > 250))[60:140].mean() < 0.01
+
+
+def test_what_is_of_one_material_at_a_height_is_so_all_round() -> None:
+    """A jug with two bands has them on its back, level, and a window beside them is on the front alone."""
+    picture = Image.new("RGBA", (300, 300))
+    draw = ImageDraw.Draw(picture)
+    draw.rounded_rectangle((80, 30, 220, 270), 40, fill=(*BLUE, 255))
+    draw.rectangle((80, 120, 220, 145), fill=(*CREAM, 255))
+    draw.ellipse((130, 180, 170, 220), fill=(*RED, 255))
+    views = orbitview.generate(picture, [(180, 0)], engine="lift", size=192, grain=False, input_camera=Camera())
+    back = np.asarray(views[0].image, np.float32)
+    inside = back[..., 3] > 250
+    cream = inside & (back[..., 0] > back[..., 2])
+    rows = np.flatnonzero(cream.sum(1) > 0.8 * np.maximum(inside.sum(1), 1))
+    assert 4 < len(rows) < 0.25 * inside.any(1).sum()
+    assert np.ptp(rows) == len(rows) - 1
+    assert (cream.sum() - cream[rows].sum()) < 0.03 * inside.sum()

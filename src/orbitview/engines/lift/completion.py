@@ -71,7 +71,8 @@ def completed(
         seen: (V, C) what the pictures show at the vertices.
         sight: (V,) in [0, 1]: how well the pictures' cameras see them.
         guessed: (V, C) what is likely where they do not.
-        hold: (V,) weight of ``guessed`` at a vertex that is not seen, :data:`GUESSED` where nothing better is known.
+        hold: (V,) or (V, C) weight of ``guessed`` at a vertex that is not seen, :data:`GUESSED` where nothing better is
+            known.
         upright: weight of an upright edge against a level one's, see :func:`uprightness`.
     """
     count = len(seen)
@@ -83,9 +84,10 @@ def completed(
     weight = weight * np.exp(CREASE[0] * np.minimum(bend, 0) - CREASE[1] * np.maximum(bend, 0))
     edges = sparse.csr_matrix((weight.astype(np.float32), (i, j)), shape=(count, count))
     edges = (edges + edges.T) / 2
-    by_picture, by_guess = SEEN * sight**2, hold * (1 - sight)
-    diagonal = (np.asarray(edges.sum(1)).ravel() + by_picture + by_guess + 1e-6).astype(np.float32)[:, None]
-    wanted = by_picture[:, None] * seen + by_guess[:, None] * guessed
+    by_picture = SEEN * sight[:, None] ** 2
+    by_guess = (hold if hold.ndim == 2 else hold[:, None]) * (1 - sight[:, None])
+    diagonal = (np.asarray(edges.sum(1)).reshape(-1, 1) + by_picture + by_guess + 1e-6).astype(np.float32)
+    wanted = by_picture * seen + by_guess * guessed
 
     def applied(x: Floats) -> Floats:
         return np.asarray(diagonal * x - edges @ x, np.float32)

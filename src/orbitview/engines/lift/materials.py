@@ -2,7 +2,8 @@
 
 Colours that carry on from the rim (:mod:`.completion`) are fog where two of them meet: what is half red and half
 white is pink. Of an object in a few plain colours it is carried on how likely each of them is at a place (the random
-walker of Grady 2006, "Random Walks for Image Segmentation", over the mesh), and the likeliest one wins there.
+walker of Grady 2006, "Random Walks for Image Segmentation", over the mesh), and the likeliest one wins there. What is
+of one material at a height as far as it is seen is so all round: bands, roofs and the tops of pots go on level.
 """
 
 from __future__ import annotations
@@ -35,8 +36,14 @@ neighbours of one other material, and this least and most depth in what it has o
 what is seen from the side."""
 NEAR = 10.0
 """Texels from the outline within which what does not reach it is a mark too."""
+BELTS, ALL_ROUND, HELD = 32, (0.5, 0.9), 1.0
+"""Heights that are looked at, the shares of one material there between which it is more and more taken to go all round,
+and the weight that it then has against an edge's. On the 12 of 28 validation objects that have few plain colours, back
+colours gained 0.16 dB by it, the back's PSNR-fg 0.20 dB."""
 AT_THE_RIM = 0.06
 """Least share of the outline that a material has, if it may appear where only a guess says so."""
+BLACK = 0.1
+"""Added to colours where shade is a ratio: that of black says nothing."""
 SHARP = 8.0
 """Power of the likelihoods. On 28 validation objects it costs 0.24 dB of the back's colours, which fog is best at, and
 their gradients' energy rises from 0.20 to 0.28 of the truth's."""
@@ -67,29 +74,43 @@ class Materials:
         whole = np.dstack([shown, np.ones_like(shown[..., :1])])
         return np.dstack([whole * np.where(self.calm, 1, 0.01)[..., None], self.marks]).astype(np.float32)
 
-    def parted(self, seen: Floats, shown: Floats, sight: Floats, guessed: Floats, trust: Floats) -> tuple[Floats, ...]:
-        """What is to be carried on, (V, 3 + K) as seen and as guessed: what is left of the colours without the
-        materials', and the materials' likelihoods.
+    def parted(
+        self, heights: Floats, seen: Floats, shown: Floats, sight: Floats, guessed: Floats, trust: Floats, hold: Floats
+    ) -> tuple[Floats, Floats, Floats]:
+        """What is to be carried on, (V, 3 + K) as seen and as guessed: shade, and the materials' likelihoods; and the
+        weights (V, 3 + K) of what is guessed.
 
         Args:
+            heights: (V,) of the vertices, upwards.
             seen: (V, 3) the picture's colours.
             shown: (V, K + 2) as :meth:`texture` says.
             sight: (V,) how well the picture sees the vertices.
             guessed: (V, 3) what is likely elsewhere.
             trust: (V,) 1 where that is taken from the picture.
+            hold: (V,) weight of what is guessed.
         """
-        share = shown[:, :-2] / np.maximum(shown[:, -2:-1], 1e-9)
-        rim = sight * (1 - sight) * (1 - shown[:, -1])
+        share = np.asarray(shown[:, :-2] / np.maximum(shown[:, -2:-1], 1e-9), np.float32)
+        told = np.asarray(sight * (1 - shown[:, -1]), np.float32)
+        rim = told * (1 - sight)
         often = rim @ share / max(float(rim.sum()), 1e-9)
         # What no outline shows, an eye or a window, is not on the other side, unless the picture itself says so.
         often = np.where(often > AT_THE_RIM, often, 0) + 1e-6
         alike = _shares(_flat(guessed), self.places)
         likely = alike * (often + (1 - often) * trust[:, None] ** 4)
         likely /= likely.sum(1, keepdims=True)
+        belt, sure = _belts(heights, share, told * (sight > 0.5), rim)
+        more = HELD * sure * (1 - sight) ** 8
+        held = hold + more
+        likely += (more / held)[:, None] * (belt - likely)
         return (
-            np.column_stack([seen - share @ self.colours, share]),
-            np.column_stack([guessed - alike @ self.colours, likely]),
+            np.column_stack([self._shade(seen, share), share]).astype(np.float32),
+            np.column_stack([self._shade(guessed, alike), likely]).astype(np.float32),
+            np.stack([hold] * 3 + [held] * len(self.colours), 1).astype(np.float32),
         )
+
+    def _shade(self, colours: Floats, share: Floats) -> Floats:
+        """(V, 3) how much lighter colours are than their materials', as logarithms."""
+        return np.asarray(np.log((colours + BLACK) / (share @ self.colours + BLACK)), np.float32)
 
     def joined(self, found: Floats) -> Floats:
         """(V, 3) colours of what was carried on."""
@@ -97,7 +118,7 @@ class Materials:
         likely /= likely.max(1, keepdims=True)
         won = likely**SHARP
         won /= won.sum(1, keepdims=True)
-        return np.asarray(found[:, :3] + won @ self.colours, np.float32)
+        return np.asarray((won @ self.colours + BLACK) * np.exp(found[:, :3]) - BLACK, np.float32)
 
 
 def _flat(colours: Floats) -> Floats:
@@ -111,6 +132,20 @@ def _shares(flat: Floats, places: Floats) -> Floats:
     apart = ((flat[:, None] - places) ** 2).sum(2)
     share = np.exp((apart.min(1, keepdims=True) - apart) / (2 * (APART / 3) ** 2))
     return np.asarray(share / share.sum(1, keepdims=True), np.float32)
+
+
+def _belts(heights: Floats, share: Floats, sight: Floats, rim: Floats) -> tuple[Floats, Floats]:
+    """(V, K) how much of each material is at a vertex's height, the less of what is seen there and of the rim there,
+    and (V,) how surely one of them is there all round."""
+    low, high = float(heights.min()), float(heights.max())
+    at = np.clip((heights - low) / max(high - low, 1e-9) * BELTS, 0, BELTS - 1).astype(int)
+    both = []
+    for weight in (sight, rim):
+        sums = np.stack([np.bincount(at, weight * share[:, k], BELTS) for k in range(share.shape[1])], 1)
+        both.append(sums / np.maximum(np.bincount(at, weight, BELTS), 0.5)[:, None])
+    belts = np.asarray(np.minimum(*both), np.float32)
+    sure = np.clip((belts.max(1) - ALL_ROUND[0]) / (ALL_ROUND[1] - ALL_ROUND[0]), 0, 1)
+    return belts[at], np.asarray(sure[at], np.float32)
 
 
 def materials_of(texture: Floats, matte: Floats, seed: int = 0) -> Materials | None:

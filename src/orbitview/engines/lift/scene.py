@@ -102,7 +102,8 @@ class LiftScene:
             texture = self._materials.texture()
             texture = cv2.GaussianBlur(texture, (0, 0), spread * len(texture) / len(self._texture))
             shown = _look(texture, self.frustum.normalised(self.vertices)[:, :2])
-            seen, guessed = self._materials.parted(seen, shown, sight[:, 0], guessed, trust[:, 0])
+            heights = self.vertices[:, 1]
+            seen, guessed, hold = self._materials.parted(heights, seen, shown, sight[:, 0], guessed, trust[:, 0], hold)
             sight = sight * (1 - shown[:, -1:])
         found = completed(self.vertices, self.faces, self.normals, seen, sight[:, 0], guessed, hold, self._upright)
         known[:, 4:7] = np.clip(found if self._materials is None else self._materials.joined(found), 0, 1)
