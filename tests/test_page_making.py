@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import re
 import zipfile
 
 import httpx
@@ -108,6 +109,7 @@ def test_the_cut_out_is_shown_and_mended(page: Page, server: HeldServer) -> None
     page.click("#mend")
     canvas = page.locator("#editor canvas[role]")
     accessible(page)
+    expect(canvas).to_have_attribute("data-kept", re.compile("."))
     whole = int(canvas.get_attribute("data-kept"))
     box = canvas.bounding_box()
     across = [(box["x"] + box["width"] * x, box["y"] + box["height"] * 0.75) for x in (0.2, 0.8)]
@@ -154,6 +156,7 @@ def test_the_cut_out_is_mended_by_keyboard_and_given_up(page: Page, server: Held
     page.locator("#mend").press("Enter")
     canvas = page.locator("#editor canvas[role]")
     expect(canvas).to_be_focused()
+    expect(canvas).to_have_attribute("data-kept", re.compile("."))
     before = int(canvas.get_attribute("data-kept"))
     page.locator("#editor >> text=Drop").press("Enter")
     canvas.press("ArrowUp")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 import shutil
 import subprocess
 import zipfile
@@ -181,6 +182,7 @@ def test_reduced_motion(browser: Browser, server: HeldServer, job: int) -> None:
         page.click(".poster")
         expect(page.locator(".viewer >> text=Spin")).to_be_visible()
         canvas = page.locator(".viewer canvas")
+        expect(canvas).to_have_attribute("data-azimuth", re.compile("."))  # drawn
         before = canvas.get_attribute("data-azimuth")
         page.wait_for_timeout(700)
         assert canvas.get_attribute("data-azimuth") == before

@@ -53,7 +53,13 @@ def test_from_start_to_download_by_keyboard(browser: Browser, server: HeldServer
         page.keyboard.press("Escape")
         reach(".poster")
         page.keyboard.press("Enter")
-        page.wait_for_function("document.activeElement.matches('.viewer canvas')")
+        expect(page.locator(".viewer canvas")).to_have_attribute("data-drawn", re.compile("."))
+        for _ in range(100):
+            if page.evaluate("document.activeElement.matches('.viewer canvas')"):
+                break
+            page.wait_for_timeout(100)
+        else:
+            raise AssertionError(page.evaluate("document.activeElement.outerHTML"))
         page.keyboard.press("Home")
         page.locator("#skip, .skip").first.focus()
         page.keyboard.press("Enter")
