@@ -112,23 +112,23 @@ def test_the_cut_out_is_shown_and_mended(page: Page, server: HeldServer) -> None
     expect(canvas).to_have_attribute("data-kept", re.compile("."))
     whole = int(canvas.get_attribute("data-kept"))
     box = canvas.bounding_box()
-    across = [(box["x"] + box["width"] * x, box["y"] + box["height"] * 0.75) for x in (0.2, 0.8)]
+
+    def stroke() -> int:
+        """Paint across the figure's legs; how much of the picture is kept then."""
+        start, end = ((box["x"] + box["width"] * x, box["y"] + box["height"] * 0.75) for x in (0.2, 0.8))
+        page.mouse.move(*start)
+        page.mouse.down()
+        page.mouse.move(*end, steps=8)
+        page.mouse.up()
+        return int(canvas.get_attribute("data-kept"))
+
     page.click("#editor >> text=Drop")
-    page.mouse.move(*across[0])
-    page.mouse.down()
-    page.mouse.move(*across[1], steps=8)
-    page.mouse.up()
-    dropped = int(canvas.get_attribute("data-kept"))
-    assert dropped < whole
+    assert stroke() < whole
     page.click("#editor >> text=Undo")
     expect(canvas).to_have_attribute("data-kept", str(whole))
     expect(page.locator("#editor >> text=Undo")).to_be_disabled()
     page.click("#editor button:text-is('Keep')")
-    page.mouse.move(*across[0])
-    page.mouse.down()
-    page.mouse.move(*across[1], steps=8)
-    page.mouse.up()
-    kept = int(canvas.get_attribute("data-kept"))
+    kept = stroke()
     assert kept > whole
     page.click("text=Use this cut-out")
     expect(page.locator("img#preview")).to_be_visible()
