@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from ...cameras import Camera
 from ...views import View, ViewSet
 from ..base import EngineInfo, EngineRequest, OtherPicture, Progress, Readiness, no_progress
+from .extent import fitted
 from .flat import flattened, is_flat
 from .framing import Framed, frame
 from .fusion import Shot, fuse
@@ -49,6 +51,8 @@ class _Embedded:
         framed = frame(request.picture, request.input_camera)
         progress(0.05, "lift")
         guess = self._predict(framed, request)
+        if framed.frustum is not None:
+            guess = fitted(guess, framed.matte)
         others: list[Shot] = []
         if request.others:
             guess, others = self._fused(Shot(framed, guess), request, progress)
@@ -79,7 +83,10 @@ class _Embedded:
         for number, other in enumerate(request.others, 1):
             progress(0.05 + 0.2 * number / (1 + len(request.others)), "lift")
             framed = frame(other.picture, other.camera)
-            others.append(place(first, Shot(framed, self._predict(framed, request)), other.azimuth, known))
+            shot = place(first, Shot(framed, self._predict(framed, request)), other.azimuth, known)
+            if known and framed.frustum is not None and not shot.rough:
+                shot = replace(shot, guess=fitted(shot.guess, framed.matte))
+            others.append(shot)
         return fuse(first, others), others
 
 

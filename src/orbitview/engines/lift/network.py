@@ -21,6 +21,9 @@ LOOKS = (False, True)
 validation objects two gave 0.011 more IoU and 0.13 dB more PSNR of the foreground than one; windows a little wider and
 narrower beside them gave nothing more."""
 
+GENEROUS = 0.3
+"""Added to the log odds: where the network is unsure it says too little (150 validation objects: 0.001 IoU)."""
+
 
 class LearnedPredictor:
     """Loads the network on first use and keeps it."""
@@ -46,6 +49,7 @@ class LearnedPredictor:
         """
         found = [self._look(framed, mirrored) for mirrored in LOOKS[:looks]]
         logits, camera = (np.mean([look[k] for look in found], 0) for k in (0, 2))
+        logits = logits + np.float32(GENEROUS)
         elevation = framed.elevation
         if elevation is None:
             elevation = float(np.degrees(np.arcsin(np.clip(-camera[2] / np.linalg.norm(camera[:3]), -1, 1))))

@@ -56,6 +56,17 @@ def surface(
     return smooth(at, faces), faces
 
 
+def filled_cells(logits: Floats, matte: Floats) -> NDArray[np.bool_]:
+    """(bins, grid, grid): the cells inside the surface, at the guess's own resolution.
+
+    Args:
+        logits: (bins, grid, grid) log odds.
+        matte: (T, T) alpha.
+    """
+    outline = cv2.resize(matte, logits.shape[:0:-1], interpolation=cv2.INTER_AREA)
+    return np.asarray((_every_ray_hits(logits, outline) > 0) & (outline > 0.3))
+
+
 def _every_ray_hits(logits: Floats, matte: Floats) -> Floats:
     """Give every ray inside the outline a surface.
 
