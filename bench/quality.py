@@ -250,6 +250,8 @@ def main() -> None:
         if options.estimate:
             methods[f"{name}, own elevation"] = engine(name, known_elevation=False)
     folders = sorted(p.parent for p in options.folder.glob("*/cameras.json"))[: options.limit]
+    if not folders:
+        raise SystemExit(f"There is no NAME/cameras.json in {options.folder}.")
     scores: dict[str, dict[str, dict[str, float]]] = {name: {} for name in methods}
     rows = []
     for number, folder in enumerate(folders, 1):

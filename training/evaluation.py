@@ -45,18 +45,19 @@ def main() -> None:
     paths = [p for p in sorted(options.objects.glob("*.glb")) if options.any or is_validation(p.stem)]
     rng = np.random.default_rng(0)
     for number in rng.permutation(len(paths))[: options.limit]:
-        turn = 0.0 if options.front else rng.uniform(0, 2 * np.pi)
-        cosine, sine = np.cos(turn), np.sin(turn)
-        around = np.array([[cosine, 0, sine], [0, 1, 0], [-sine, 0, cosine]], np.float32)
-        solid = load_glb(paths[number]).transformed(around)
+        front = 0.0 if options.front else float(rng.uniform(0, 360))
+        solid = load_glb(paths[number])  # a diagonal of 1 along its own axes, whichever side is shown
         folder = options.out / paths[number].stem
         folder.mkdir(parents=True, exist_ok=True)
-        lamp = np.array([0.4, 0.8, 0.45], np.float32)
+        turn = np.radians(front)
+        lamp = np.array(
+            [0.4 * np.cos(turn) + 0.45 * np.sin(turn), 0.8, 0.45 * np.cos(turn) - 0.4 * np.sin(turn)], np.float32
+        )
         elevation = float(rng.choice([0, 10, 20, 30]))
-        flat_picture(solid, Camera(0, elevation, 1.5, 49.1), 512, lamp).save(folder / "input.png")
+        flat_picture(solid, Camera(front, elevation, 1.5, 49.1), 512, lamp).save(folder / "input.png")
         targets = []
         for i in range(16):
-            flat_picture(solid, Camera(22.5 * i, 30, 1.5, 49.1), 256, lamp).save(folder / f"{i:03d}.png")
+            flat_picture(solid, Camera(front + 22.5 * i, 30, 1.5, 49.1), 256, lamp).save(folder / f"{i:03d}.png")
             targets.append({"file": f"{i:03d}.png", "azimuth": 22.5 * i, "elevation": 30})
         about = {
             "fov_degrees": 49.1,

@@ -11,7 +11,7 @@ import numpy as np
 from ...cameras import Camera
 from ...views import View, ViewSet
 from ..base import EngineInfo, EngineRequest, OtherPicture, Progress, Readiness, no_progress
-from .extent import fitted
+from .centring import centred
 from .flat import flattened, is_flat
 from .framing import Framed, frame
 from .fusion import Shot, fuse
@@ -52,7 +52,7 @@ class _Embedded:
         progress(0.05, "lift")
         guess = self._predict(framed, request)
         if framed.frustum is not None:
-            guess = fitted(guess, framed.matte)
+            guess = centred(guess, framed.matte)
         others: list[Shot] = []
         if request.others:
             guess, others = self._fused(Shot(framed, guess), request, progress)
@@ -85,7 +85,7 @@ class _Embedded:
             framed = frame(other.picture, other.camera)
             shot = place(first, Shot(framed, self._predict(framed, request)), other.azimuth, known)
             if known and framed.frustum is not None and not shot.rough:
-                shot = replace(shot, guess=fitted(shot.guess, framed.matte))
+                shot = replace(shot, guess=centred(shot.guess, framed.matte))
             others.append(shot)
         return fuse(first, others), others
 
