@@ -245,11 +245,23 @@ class Table:
         return True
 
 
-def compile_anew(unet: Any) -> None:
-    """Compile a network whose attention was exchanged."""
+def compiled(parts: Parts) -> list[Any]:
+    """What the compiled ways compile: the network of the steps, and the pictures' decoder."""
+    return [parts.unet, parts.vae.decoder]
+
+
+def compile_anew(parts: Parts) -> None:
+    """Compile networks, also such whose attention was exchanged."""
     torch._dynamo.reset()
     torch._dynamo.config.recompile_limit = 64  # two passes for each batch
-    unet.compile(dynamic=False)
+    for network in compiled(parts):
+        network.compile(dynamic=False)
+
+
+def as_they_were(parts: Parts) -> None:
+    """Undo :func:`compile_anew`."""
+    for network in compiled(parts):
+        network._compiled_call_impl = None
 
 
 WAYS = ("graphs", "published", "layout", "cudnn", "ours", "compiled", "published-compiled")
@@ -304,9 +316,9 @@ def measure(
             table.row("published way", plain, batch)
         return
     if way == "published-compiled":
-        compile_anew(parts.unet)
+        compile_anew(parts)
         table.row("published way, compiled", Plain(parts, size, options.steps), 1)
-        parts.unet._compiled_call_impl = None
+        as_they_were(parts)
         return
     ours = Ours(parts, size, options.steps, graphs=way != "ours")
     batches = options.batches
@@ -318,7 +330,7 @@ def measure(
         extra = torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.CUDNN_ATTENTION)
         batches = [min(batches), max(batches)]
     elif way == "compiled":
-        compile_anew(parts.unet)  # for each batch anew; the largest is what a queue would use
+        compile_anew(parts)  # for each batch anew; the largest is what a queue would use
         batches = [min(batches), *reversed(several)]
     label = {
         "ours": "ours",
@@ -334,7 +346,7 @@ def measure(
     if way == "layout":
         lay_out(parts, torch.contiguous_format)
     if way == "compiled":
-        parts.unet._compiled_call_impl = None
+        as_they_were(parts)
 
 
 def lay_out(parts: Parts, form: torch.memory_format) -> None:
