@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image
 
 from orbitview.cameras import Camera
+from orbitview.engines.lift.fusion import turn
 
 from .objects import Solid, is_validation, load_glb
 
@@ -49,10 +50,7 @@ def main() -> None:
         solid = load_glb(paths[number])  # a diagonal of 1 along its own axes, whichever side is shown
         folder = options.out / paths[number].stem
         folder.mkdir(parents=True, exist_ok=True)
-        turn = np.radians(front)
-        lamp = np.array(
-            [0.4 * np.cos(turn) + 0.45 * np.sin(turn), 0.8, 0.45 * np.cos(turn) - 0.4 * np.sin(turn)], np.float32
-        )
+        lamp = turn(front) @ np.array([0.4, 0.8, 0.45], np.float32)
         elevation = float(rng.choice([0, 10, 20, 30]))
         flat_picture(solid, Camera(front, elevation, 1.5, 49.1), 512, lamp).save(folder / "input.png")
         targets = []

@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+from scipy import ndimage
 
 from .frustum import REACH, Floats
 from .guess import Guess
@@ -33,9 +34,14 @@ def centred(guess: Guess, matte: Floats) -> Guess:
         return guess
     world = guess.frustum.world(shell)
     centre = (world.min(0) + world.max(0)) / 2
-    move = -_SHARE * float(centre @ guess.frustum.axes[:, 2]) / (REACH * guess.frustum.width)
-    colour = None if guess.colour is None else _carried(guess.colour, 1, move)
-    return replace(guess, logits=_carried(guess.logits, 0, move), colour=colour)
+    # Half the frustum's depth is REACH of its width.
+    move = -_SHARE * float(centre @ guess.frustum.axes[:, 2]) / (2 * REACH * guess.frustum.width)
+
+    def moved(cells: Floats) -> Floats:
+        return np.asarray(ndimage.shift(cells, (move * len(cells), 0, 0), order=1, mode="nearest"))
+
+    colour = None if guess.colour is None else np.stack([moved(channel) for channel in guess.colour])
+    return replace(guess, logits=moved(guess.logits), colour=colour)
 
 
 def _shell(filled: np.ndarray) -> Floats:
@@ -47,15 +53,3 @@ def _shell(filled: np.ndarray) -> Floats:
     across = np.column_stack([(column + 0.5) / columns, (row + 0.5) / rows])
     ends = [np.column_stack([across, end / bins]) for end in (first, last)]
     return np.asarray(np.concatenate(ends) * 2 - 1, np.float32)
-
-
-def _carried(volume: Floats, axis: int, move: float) -> Floats:
-    """A volume moved along its axis of depth, in normalised coordinates."""
-    bins = volume.shape[axis]
-    if bins == 1:
-        return volume
-    at = np.arange(bins) - move * bins / 2
-    low = np.clip(np.floor(at).astype(int), 0, bins - 2)
-    share = np.clip(at - low, 0, 1).astype(np.float32).reshape(-1, *[1] * (volume.ndim - 1 - axis))
-    near, far = np.take(volume, low, axis), np.take(volume, low + 1, axis)
-    return np.asarray(near * (1 - share) + far * share, np.float32)

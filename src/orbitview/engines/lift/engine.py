@@ -84,7 +84,7 @@ class _Embedded:
             progress(0.05 + 0.2 * number / (1 + len(request.others)), "lift")
             framed = frame(other.picture, other.camera)
             shot = place(first, Shot(framed, self._predict(framed, request)), other.azimuth, known)
-            if known and framed.frustum is not None and not shot.rough:
+            if not shot.rough:
                 shot = replace(shot, guess=centred(shot.guess, framed.matte))
             others.append(shot)
         return fuse(first, others), others
